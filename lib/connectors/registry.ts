@@ -1,0 +1,25 @@
+/** Type → connector. `config` is light and loaded with the definitions; `load` brings in the driver, for the connectors that a sync uses alone. */
+import type { Connector, ConnectorConfig } from './connector.ts';
+import { config as mysql } from './mysql/config.ts';
+import { config as postgres } from './postgres/config.ts';
+import { config as sqlite } from './sqlite/config.ts';
+
+export interface ConnectorEntry {
+  readonly config: ConnectorConfig;
+  load(): Promise<{ readonly connector: Connector }>;
+}
+
+export const registry = {
+  postgres: { config: postgres, load: () => import('./postgres/index.ts') },
+  mysql: { config: mysql, load: () => import('./mysql/index.ts') },
+  sqlite: { config: sqlite, load: () => import('./sqlite/index.ts') },
+} satisfies Record<string, ConnectorEntry>;
+
+export type ConnectorType = keyof typeof registry;
+
+export const connectorTypes = Object.keys(registry) as ConnectorType[];
+
+/** The connector's entry, or undefined where no connector has this type. */
+export function findConnector(type: string): ConnectorEntry | undefined {
+  return Object.hasOwn(registry, type) ? registry[type as ConnectorType] : undefined;
+}

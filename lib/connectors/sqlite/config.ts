@@ -1,0 +1,40 @@
+import { z } from 'zod';
+import type { ConnectorConfig } from '../connector.ts';
+
+const connection = z.strictObject({
+  type: z.literal('sqlite').describe('SQLite file.'),
+  path: z.string().min(1).describe('Path of the database file, relative to the current folder. Made where it is missing, if it is written to.'),
+});
+
+const source = z
+  .strictObject({
+    table: z.string().min(1).optional().describe('Table or view to read.'),
+    query: z.string().min(1).optional().describe('A SELECT to read instead of a table. Without a closing semicolon.'),
+  })
+  .refine((fields) => (fields.table === undefined) !== (fields.query === undefined), { message: 'needs exactly one of table and query' });
+
+const destination = z.strictObject({
+  table: z.string().min(1).describe("Table to write. Made from the source's columns where it is missing."),
+});
+
+export const config: ConnectorConfig = {
+  connection,
+  source,
+  destination,
+  capabilities: {
+    source: {
+      modes: ['full', 'fullWithId', 'id', 'timestamp', 'lastDestinationId', 'lastDestinationTimestamp'],
+      where: true,
+      deletes: false,
+      schemaless: false,
+    },
+    destination: {
+      writes: ['insert', 'upsert', 'replace'],
+      deletes: ['hard', 'soft', 'ignore'],
+      deadLetter: true,
+      max: true,
+      guarantee: 'exactly-once effect',
+    },
+  },
+  secretFields: [],
+};
