@@ -208,7 +208,8 @@ export interface Destination extends AsyncDisposable {
    */
   prepare(schema: Schema, options?: { readonly dryRun?: boolean }): Promise<Target>;
   /**
-   * Claims the state row (`set epoch, fence where (epoch, fence) < (mine)`, waiting for another writer's open transaction) and returns the writer.
+   * Claims the state row (`set epoch, fence where (epoch, fence) <= (mine)`, waiting for another writer's open transaction) and returns the writer.
+   * Equal is the same run again, after a lost connection or a schema change: fences are unique to a run, and `seq` guards what it may have left in flight.
    * Throws `FENCED` where a newer holder has claimed. `writer.committed` is what was stored.
    */
   open(target: Target, claim: Claim): Promise<Writer>;
@@ -237,7 +238,10 @@ export interface Batch {
 
 export interface Committed {
   readonly seq: bigint;
-  /** Rows that the destination itself says it took, updates and unchanged upserts included. */
+  /**
+   * Rows that the destination itself says it took: unchanged upserts count, and so does a row that a later one of the same key in the batch has superseded.
+   * `written + deleted` equals the rows handed over, or the engine stops with `ROWS_UNACCOUNTED`; a delete of a row that was not there counts as deleted.
+   */
   readonly written: number;
   readonly deleted: number;
 }
@@ -260,7 +264,7 @@ export interface Writer extends AsyncDisposable {
   /** Rolls the open batch back. */
   discard(): Promise<void>;
   /**
-   * For `onError: deadLetter`: applies the chunk inside the open batch, all of it or nothing. Throws the row error where it fails, and the batch stays usable with all that
+   * For `onError: deadLetter`: applies the chunk inside the open batch, all of it or nothing, and leaves `rows` unchanged. Throws the row error where it fails, and the batch stays usable with all that
    * earlier calls applied (savepoint). Absent: the destination cannot set rows aside, and the definition is refused.
    */
   attempt?(chunk: RowChunk): Promise<void>;
