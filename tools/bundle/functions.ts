@@ -1,0 +1,65 @@
+/** Functions as they are deployed: everything bundled, nothing to install, one flat folder each, a chunk for each driver that loads when a sync needs it. */
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { build, type Metafile } from 'esbuild';
+import { etcdProto } from './etcd-proto.ts';
+import { noDrivers } from './no-drivers.ts';
+import { refuseWarnings } from './warnings.ts';
+
+export const root = path.resolve(import.meta.dirname, '../..');
+
+export const architectures = ['arm64', 'x64'] as const;
+export type Architecture = (typeof architectures)[number];
+
+/** CommonJS packages in an ESM bundle still ask for `require`; some name their own folder. The names are long so that no minified one meets them. */
+const commonJs = [
+  "import{createRequire as idraCreateRequire}from'node:module'",
+  "import{dirname as idraDirname}from'node:path'",
+  'const require=idraCreateRequire(import.meta.url),__filename=import.meta.filename,__dirname=idraDirname(__filename);',
+].join(';');
+
+export async function functionNames(): Promise<string[]> {
+  const entries = await readdir(path.join(root, 'functions'), { withFileTypes: true });
+  return entries.filter((entry) => entry.isFile() && entry.name.endsWith('.ts')).map((entry) => path.basename(entry.name, '.ts'));
+}
+
+/** Bundles `functions/{name}.ts` to `dist/{name}/index.js`. `arch` chooses the native SQLite addon. */
+export async function buildFunction(name: string, arch: Architecture): Promise<Metafile> {
+  const outdir = path.join('dist', name);
+  await rm(path.join(root, outdir), { recursive: true, force: true });
+  const { metafile, warnings } = await build({
+    absWorkingDir: root,
+    entryPoints: { index: `functions/${name}.ts` },
+    outdir,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node22',
+    chunkNames: '[name]-[hash]',
+    assetNames: '[name]',
+    mainFields: ['module', 'main'],
+    minify: true,
+    keepNames: true,
+    legalComments: 'none',
+    metafile: true,
+    logLevel: 'silent',
+    // The package's own entry looks for its addon on the disk; these name it, so that it can be copied.
+    alias: { 'better-sqlite3': `better-sqlite3/linux-${arch}` },
+    loader: { '.node': 'copy' },
+    external: ['pg-native'],
+    banner: { js: commonJs },
+    plugins: [etcdProto(), ...(name === 'coordinator' ? [noDrivers()] : [])],
+  });
+  refuseWarnings(warnings);
+  refuseMissingAddon(name, metafile, arch);
+  await writeFile(path.join(root, outdir, 'package.json'), '{"type":"module"}\n');
+  return metafile;
+}
+
+function refuseMissingAddon(name: string, { inputs, outputs }: Metafile, arch: Architecture): void {
+  if (!Object.keys(inputs).some((input) => input.includes('node_modules/better-sqlite3/'))) return;
+  const addons = Object.keys(outputs).filter((output) => output.endsWith('.node'));
+  if (addons.length === 1 && addons[0]?.endsWith(`/linux-${arch}.node`)) return;
+  throw new Error(`${name} needs the SQLite addon for linux-${arch} and has ${addons.join(', ') || 'none'}: look at how better-sqlite3 loads it now`);
+}
