@@ -192,6 +192,8 @@ export interface Target {
   readonly existed: boolean;
   /** It holds at least one row. */
   readonly hasRows: boolean;
+  /** Columns that stood there before; absent where it did not exist or has no declared columns. What a dry run would add is the difference. */
+  readonly existingColumns?: readonly string[];
   readonly rawFormats?: readonly RawFormat[];
 }
 

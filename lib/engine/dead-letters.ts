@@ -1,0 +1,101 @@
+/** Rows that `onError: deadLetter` has set aside: listed, and written again once their cause is gone. */
+import { randomUUID } from 'node:crypto';
+import type { SyncDefinition } from '../config/definition.ts';
+import type { Destination, RowChunk, StoredDeadLetter, Writer } from '../connectors/connector.ts';
+import type { HeldLock } from '../coordination/contract.ts';
+import { isRowError, SyncError, toSyncError } from '../errors.ts';
+import { rowFromText } from '../values/row-json.ts';
+import type { Schema } from '../values/types.ts';
+import type { EngineDeps, RunOptions } from './deps.ts';
+import { takeLocks } from './locks.ts';
+import { destinationRequest, sourceRequest } from './open-ends.ts';
+import { outputSchema } from './output-schema.ts';
+import type { Report } from './report.ts';
+import { Run } from './run-sync.ts';
+
+/** Letters written again in one transaction. */
+const replayBatch = 500;
+
+async function lettersOf(destination: Destination, definition: SyncDefinition): Promise<StoredDeadLetter[]> {
+  if (destination.deadLetters === undefined) {
+    throw new SyncError('UNSUPPORTED', `The destination of sync ${definition.name} keeps no dead letters.`, { sync: definition.name });
+  }
+  return destination.deadLetters();
+}
+
+export async function listDeadLetters(definition: SyncDefinition, deps: EngineDeps, signal: AbortSignal): Promise<StoredDeadLetter[]> {
+  const from = await deps.open(definition.source.connection);
+  const to = await deps.open(definition.destination.connection);
+  await using destination = await to.connector.openDestination(to.connection, destinationRequest(definition, '0', from.system), signal);
+  return lettersOf(destination, definition);
+}
+
+/** Letters that are still refused stay where they are; returns the ids of those that were taken. */
+async function attemptLetters(writer: Writer, letters: readonly StoredDeadLetter[], schema: Schema): Promise<string[]> {
+  const attempt = writer.attempt?.bind(writer);
+  if (attempt === undefined) throw new SyncError('UNSUPPORTED', 'The destination cannot take single rows back.');
+  const taken: string[] = [];
+  for (const letter of letters) {
+    if (letter.kind !== 'row') continue;
+    const row = rowFromText(schema.columns, letter.row);
+    // A letter of columns that have changed their type since stays: it is counted as still refused.
+    if (row === null) continue;
+    const chunk: RowChunk = { kind: 'rows', rows: [row], bytes: letter.row.length, boundary: null };
+    try {
+      await attempt(chunk);
+      taken.push(letter.id);
+    } catch (error) {
+      if (!isRowError(error)) throw error;
+    }
+  }
+  return taken;
+}
+
+async function replayUnder(run: Run, deps: EngineDeps, lock: HeldLock): Promise<{ readonly left: number }> {
+  const { definition, options } = run;
+  const from = await deps.open(definition.source.connection);
+  const to = await deps.open(definition.destination.connection);
+  await using source = await from.connector.openSource(from.connection, sourceRequest(definition, to.system), options.signal);
+  await using destination = await to.connector.openDestination(to.connection, destinationRequest(definition, '0', from.system), options.signal);
+  const schema = outputSchema(source.schema, definition);
+  const target = await destination.prepare(schema);
+  const letters = await lettersOf(destination, definition);
+  const epoch = await deps.coordination.epoch.get();
+  await using writer = await destination.open(target, { sync: definition.name, shard: '0', epoch, fence: lock.fence, enforced: true });
+  const { checkpoints } = deps.coordination;
+  let revision = (await checkpoints.load(definition.name, '0'))?.revision ?? 0n;
+  // The rows were passed by the cursor when they were set aside: it stays where it is.
+  const { cursor } = writer.committed;
+  run.cursor = cursor;
+  let left = letters.length;
+  for (let start = 0; start < letters.length && !options.signal.aborted; start += replayBatch) {
+    const resolved = await attemptLetters(writer, letters.slice(start, start + replayBatch), schema);
+    if (resolved.length === 0) {
+      await writer.discard();
+      continue;
+    }
+    const batchId = randomUUID();
+    const committed = await writer.commit({ batchId, cursor, resolved });
+    run.tally.add({ read: resolved.length, filtered: 0, deadLettered: 0, bytes: 0 }, committed, definition.name);
+    const checkpoint = { epoch, fence: lock.fence, seq: committed.seq, batchId, cursor, at: new Date().toISOString() };
+    revision = await checkpoints.save(definition.name, '0', { checkpoint, expected: revision, lock });
+    left -= resolved.length;
+  }
+  return { left };
+}
+
+/** Writes the stored rows of a sync again, under its lock and fence; each leaves the store in the transaction that takes it. `deadLettered` of the report is what is still refused. */
+export async function replayDeadLetters(definition: SyncDefinition, deps: EngineDeps, options: RunOptions): Promise<Report> {
+  const run = new Run(definition, options);
+  try {
+    const outcome = await takeLocks(deps.coordination.locks, definition, { runId: run.id, ends: [], options });
+    if (!outcome.held) return run.report({ status: 'skipped', reason: outcome.reason, caughtUp: false, error: null });
+    await using locks = outcome.locks;
+    const { left } = await replayUnder(run, deps, locks.primary);
+    const reason = left === 0 ? null : `${left} dead letters are still refused`;
+    return run.report({ status: 'succeeded', reason, caughtUp: left === 0, error: null });
+  } catch (thrown) {
+    const { code, message } = toSyncError(thrown);
+    return run.report({ status: 'failed', reason: null, caughtUp: false, error: { code, message } });
+  }
+}

@@ -1,0 +1,57 @@
+import type { SyncDefinition } from '../config/definition.ts';
+import { SyncError } from '../errors.ts';
+import type { Schema } from '../values/types.ts';
+import { maskedColumn } from './mask.ts';
+
+function known(schema: Schema, name: string, field: string, sync: string): void {
+  if (schema.columns.some((column) => column.name === name)) return;
+  const names = schema.columns.map((column) => column.name).join(', ');
+  throw new SyncError('NOT_FOUND', `${field} of sync ${sync} names the column ${name}, which ${schema.name} does not deliver. It has: ${names}.`, {
+    sync,
+    field,
+    column: name,
+    table: schema.name,
+  });
+}
+
+/**
+ * The rows as the destination meets them: renamed, with the types that masks leave, and the key that an upsert goes by.
+ * Throws `NOT_FOUND` for a rename, mask or key that names no column, `KEY_REQUIRED` for an upsert without a key, `CONFIG_INVALID` where two columns come to share a name.
+ */
+export function outputSchema(source: Schema, definition: SyncDefinition): Schema {
+  const { rename } = definition.columns;
+  const { name: sync, mask } = definition;
+  for (const name of Object.keys(rename)) known(source, name, 'columns.rename', sync);
+  for (const name of Object.keys(mask)) known(source, name, 'mask', sync);
+  const wanted = definition.key.length > 0 ? definition.key : definition.cursor.key.length > 0 ? definition.cursor.key : source.key;
+  for (const name of wanted) known(source, name, 'key', sync);
+  if (definition.write === 'upsert' && wanted.length === 0) {
+    throw new SyncError(
+      'KEY_REQUIRED',
+      `Sync ${sync} upserts, but ${source.name} has no primary or unique key: name one with \`key\`, or write with \`insert\`.`,
+      {
+        sync,
+        table: source.name,
+      },
+    );
+  }
+  const renamed = (name: string): string => (Object.hasOwn(rename, name) ? (rename[name] ?? name) : name);
+  const seen = new Map<string, string>();
+  const columns = source.columns.map((column) => {
+    const name = renamed(column.name);
+    const twin = seen.get(name);
+    if (twin !== undefined) {
+      throw new SyncError('CONFIG_INVALID', `columns.rename of sync ${sync} gives ${twin} and ${column.name} the same name, ${name}.`, {
+        sync,
+        field: 'columns.rename',
+        column: name,
+      });
+    }
+    seen.set(name, column.name);
+    const rule = Object.hasOwn(mask, column.name) ? mask[column.name] : undefined;
+    return { ...(rule === undefined ? column : maskedColumn(column, rule)), name };
+  });
+  // An excluded key column takes the key with it: the rest of a compound key is not unique.
+  const whole = wanted.every((name) => source.columns.some((column) => column.name === name));
+  return { name: source.name, columns, key: whole ? wanted.map(renamed) : [] };
+}

@@ -1,0 +1,96 @@
+/** What a run would do. Opens both ends and reads catalogues and states; writes nothing anywhere. */
+import type { SyncDefinition } from '../config/definition.ts';
+import type { Cursor, Destination, DestinationState, Mode, Source, Target, WriteMode } from '../connectors/connector.ts';
+import { toSyncError } from '../errors.ts';
+import { type Schema, typeName } from '../values/types.ts';
+import type { EngineDeps } from './deps.ts';
+import { destinationRequest, sourceRequest } from './open-ends.ts';
+import { outputSchema } from './output-schema.ts';
+import { chooseRawFormat } from './path.ts';
+import { destinationMaximum } from './position.ts';
+import { reconcile } from './reconcile.ts';
+
+export interface Plan {
+  readonly sync: string;
+  readonly mode: Mode;
+  readonly write: WriteMode;
+  readonly path: 'raw' | 'rows';
+  readonly rawFormat: string | null;
+  readonly from: Cursor | null;
+  /** Rows that would be read; null where the source cannot tell. */
+  readonly rows: number | null;
+  readonly rowsExact: boolean;
+  readonly table: { readonly name: string; readonly exists: boolean; readonly create: boolean; readonly addColumns: readonly string[] };
+  readonly columns: readonly { readonly source: string; readonly destination: string; readonly type: string }[];
+  readonly lockHolder: string | null;
+  /** Why a run would be refused or skipped, and what a user may not expect. */
+  readonly warnings: readonly string[];
+}
+
+interface Planned {
+  readonly definition: SyncDefinition;
+  readonly deps: EngineDeps;
+  readonly source: Source;
+  readonly destination: Destination;
+  readonly schema: Schema;
+  readonly target: Target;
+  readonly state: DestinationState | null;
+  readonly warnings: string[];
+}
+
+async function startOf(planned: Planned): Promise<Cursor | null> {
+  const { definition, deps, source, destination, schema, target, state, warnings } = planned;
+  const checkpoint = await deps.coordination.checkpoints.load(definition.name, '0');
+  const epoch = await deps.coordination.epoch.get();
+  try {
+    // The run's own fence is not known before it holds the lock; it will be above every fence of a store that has not gone back.
+    const fence = state !== null && state.epoch === epoch ? state.fence : 0n;
+    reconcile({ definition, state, checkpoint, target, epoch, fence, existing: 'refuse' });
+  } catch (error) {
+    warnings.push(toSyncError(error).message);
+  }
+  if (definition.mode === 'lastDestinationId' || definition.mode === 'lastDestinationTimestamp') {
+    return target.existed ? destinationMaximum({ definition, source, destination, schema }) : null;
+  }
+  return state?.cursor ?? null;
+}
+
+/** Throws the same errors that a run would fail with, where the ends cannot be opened or do not fit. */
+export async function planSync(definition: SyncDefinition, deps: EngineDeps, signal: AbortSignal): Promise<Plan> {
+  const from = await deps.open(definition.source.connection);
+  const to = await deps.open(definition.destination.connection);
+  await using source = await from.connector.openSource(from.connection, sourceRequest(definition, to.system), signal);
+  await using destination = await to.connector.openDestination(to.connection, destinationRequest(definition, '0', from.system), signal);
+  const warnings: string[] = [];
+  const schema = outputSchema(source.schema, definition);
+  const before = await destination.prepare(schema, { dryRun: true });
+  const state = await destination.state();
+  const cursor = await startOf({ definition, deps, source, destination, schema, target: before, state, warnings });
+  const [holder] = await deps.coordination.locks.queue(definition.name);
+  const remaining = await source.remaining?.(cursor);
+  const raw = chooseRawFormat(definition, source, before);
+  const present = new Set(before.existingColumns ?? before.schema.columns.map((column) => column.name));
+  if (holder !== undefined) warnings.push(`A run now would be skipped or wait: the lock is held by ${holder.value}.`);
+  return {
+    sync: definition.name,
+    mode: definition.mode,
+    write: definition.write,
+    path: raw === null ? 'rows' : 'raw',
+    rawFormat: raw?.name ?? null,
+    from: cursor,
+    rows: remaining?.rows ?? null,
+    rowsExact: remaining?.exact ?? false,
+    table: {
+      name: before.schema.name,
+      exists: before.existed,
+      create: !before.existed,
+      addColumns: before.existed ? schema.columns.map((column) => column.name).filter((name) => !present.has(name)) : [],
+    },
+    columns: source.schema.columns.map((column, index) => {
+      const arrives = before.schema.columns[index];
+      return { source: column.name, destination: arrives?.name ?? column.name, type: arrives?.native?.type ?? typeName(arrives?.type ?? column.type) };
+    }),
+    lockHolder: holder?.value ?? null,
+    warnings,
+  };
+}

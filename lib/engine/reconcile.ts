@@ -1,0 +1,83 @@
+/**
+ * Step 5 of the protocol: where to start. The destination is authoritative; the coordination store's checkpoint tells whether somebody has lost something.
+ *
+ * | destination           | store               | start                                                                            |
+ * |-----------------------|---------------------|----------------------------------------------------------------------------------|
+ * | nothing committed     | nothing committed   | at the beginning; refused where an insert would stand beside rows of unknown origin |
+ * | nothing committed     | a checkpoint        | refused: the destination was emptied, restored or exchanged                       |
+ * | seq n                 | no checkpoint       | refused: the store was wiped                                                      |
+ * | seq n, fence ≥ ours   | any                 | refused: the store went back in time                                              |
+ * | seq n                 | seq m, m ≤ n        | at the destination's cursor                                                       |
+ * | seq n                 | seq m, m > n        | at the destination's cursor: it was restored, and the source still has what follows (or says `RESYNC_REQUIRED`) |
+ *
+ * A checkpoint with seq 0 is stored before the first claim, so that "wiped" and "killed before the first checkpoint" are told apart.
+ */
+import type { SyncDefinition } from '../config/definition.ts';
+import type { DestinationState, Target } from '../connectors/connector.ts';
+import type { Checkpoint } from '../coordination/contract.ts';
+import { type ErrorCode, SyncError } from '../errors.ts';
+import type { Existing } from './deps.ts';
+
+/** `resume`: the cursor that the claim returns. `seed`: the user's choice where nothing fits. */
+export type Start = { readonly kind: 'resume' } | { readonly kind: 'seed'; readonly choice: Exclude<Existing, 'refuse'>; readonly raiseEpoch: boolean };
+
+export interface Findings {
+  readonly definition: SyncDefinition;
+  readonly state: DestinationState | null;
+  readonly checkpoint: Checkpoint | null;
+  readonly target: Target;
+  readonly epoch: bigint;
+  readonly fence: bigint;
+  readonly existing: Existing;
+}
+
+const choices =
+  'Choose: `idra run --existing adopt` keeps the rows and goes on from the position that is known (from the beginning where none is), `--existing max` starts after the largest cursor value in the destination, ' +
+  '`--existing replace` empties the destination and copies everything anew.';
+
+function problem(findings: Findings): { code: ErrorCode; what: string; raiseEpoch: boolean } | null {
+  const { definition, state, checkpoint, target, epoch, fence } = findings;
+  const { name: sync, mode, write } = definition;
+  const table = target.schema.name;
+  const stored = checkpoint !== null && checkpoint.seq > 0n;
+  if (state !== null && (state.epoch > epoch || (state.epoch === epoch && state.fence > fence))) {
+    return {
+      code: 'STORE_REWOUND',
+      raiseEpoch: true,
+      what: `${table} was last written for sync ${sync} under epoch ${state.epoch}, fence ${state.fence}; the coordination store has only come to epoch ${epoch}, fence ${fence}. It was wiped, exchanged or restored from an older state, and needs a new epoch.`,
+    };
+  }
+  // A full pass that replaces, and the modes that ask the destination itself, need no position.
+  if (write === 'replace' || mode === 'lastDestinationId' || mode === 'lastDestinationTimestamp') return null;
+  if (state !== null && state.seq > 0n) {
+    if (checkpoint !== null) return null;
+    return {
+      code: 'CHECKPOINT_MISSING',
+      raiseEpoch: false,
+      what: `${table} holds ${state.seq} committed batches of sync ${sync}, but the coordination store has no checkpoint of it: the store was wiped or is another one.`,
+    };
+  }
+  if (stored && mode !== 'full') {
+    return {
+      code: 'RESYNC_REQUIRED',
+      raiseEpoch: false,
+      what: `The coordination store has a checkpoint of sync ${sync} (batch ${checkpoint.seq}), but ${table} has no state of it: the destination was emptied, restored from before the first run, or is another one.`,
+    };
+  }
+  if (target.hasRows && write === 'insert') {
+    return {
+      code: 'CHECKPOINT_MISSING',
+      raiseEpoch: false,
+      what: `${table} already holds rows, and nothing tells which of them sync ${sync} has written: inserting beside them could double them.`,
+    };
+  }
+  return null;
+}
+
+/** Throws `STORE_REWOUND`, `CHECKPOINT_MISSING` or `RESYNC_REQUIRED` with the choices, unless one of them was made. */
+export function reconcile(findings: Findings): Start {
+  const found = problem(findings);
+  if (found === null) return { kind: 'resume' };
+  if (findings.existing !== 'refuse') return { kind: 'seed', choice: findings.existing, raiseEpoch: found.raiseEpoch };
+  throw new SyncError(found.code, `${found.what} ${choices}`, { sync: findings.definition.name, table: findings.target.schema.name });
+}
