@@ -1,0 +1,25 @@
+import type { TestProject } from 'vitest/node';
+import { recipes } from '../servers/index.ts';
+import { Broker } from './broker.ts';
+import { required } from './required.ts';
+
+/** Runs once, in the test runner's process. Required servers start at once, side by side; all others when a test file asks. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const wanted = required(process.env.TEST_REQUIRE);
+  const broker = await Broker.listen(recipes, {
+    env: process.env,
+    onTry: (backend, way) => {
+      if (way === 'package' || way === 'container') console.log(`test servers: no program for ${backend} here yet, trying a ${way}`);
+    },
+  });
+  project.provide('broker', broker.url);
+  for (const backend of wanted) void broker.choice(backend);
+  return () => broker[Symbol.asyncDispose]();
+}
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** Where the workers ask for servers. */
+    broker: string;
+  }
+}
