@@ -45,7 +45,7 @@ async function dataStatements(resolveVariable) {
   const buckets = [...new Set([...readBuckets, ...writeBuckets])];
   const statements = [
     [secrets.map(secretArn), ['secretsmanager:GetSecretValue']],
-    [ssmParameters.map(parameterArn), ['ssm:GetParameter', 'ssm:GetParameters']],
+    [ssmParameters.map(parameterArn), ['ssm:GetParameter']],
     [buckets.map((bucket) => partition(`s3:::${bucket}`)), ['s3:ListBucket', 's3:GetBucketLocation']],
     [buckets.map((bucket) => partition(`s3:::${bucket}/*`)), ['s3:GetObject']],
     [writeBuckets.map((bucket) => partition(`s3:::${bucket}/*`)), ['s3:PutObject', 's3:DeleteObject', 's3:AbortMultipartUpload']],
