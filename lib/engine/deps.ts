@@ -47,4 +47,8 @@ export interface RunOptions {
   onProgress?(progress: Progress): void;
   /** Part of a sync that runs on its own; `0` where a sync is not divided. */
   readonly shard?: string;
+  /** Planned time, in milliseconds since the epoch: a run whose slot is not newer than the last completed one is skipped, and a run that catches up completes it. */
+  readonly slot?: number;
+  /** How long after `signal` the next boundary may take before the read is broken off, in milliseconds; 15,000 where it is left out. */
+  readonly graceMs?: number;
 }

@@ -16,6 +16,10 @@ export interface Report {
   readonly batches: number;
   readonly bytes: number;
   readonly durationMs: number;
+  /** How long the run queued for its locks; absent where it never came to that. */
+  readonly lockWaitMs?: number;
+  /** Times that it was started anew after a passing fault. */
+  readonly retries?: number;
   readonly cursor: string | null;
   /** False where the time ended first: a continuation goes on. */
   readonly caughtUp: boolean;

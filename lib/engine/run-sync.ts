@@ -15,7 +15,7 @@ const maxFruitlessAttempts = 6;
 const firstBackoffMs = 200;
 const maxBackoffMs = 5_000;
 /** After a request to stop, how long the next boundary may take. */
-const stopGraceMs = 15_000;
+const defaultGraceMs = 15_000;
 const progressEveryMs = 100;
 
 /** What one run knows and has done, over all its attempts. */
@@ -27,6 +27,8 @@ export class Run {
   readonly options: RunOptions;
   cursor: Cursor | null = null;
   totalRows: number | null = null;
+  lockWaitMs: number | null = null;
+  retries = 0;
   #lastProgressAt = 0;
 
   constructor(definition: SyncDefinition, options: RunOptions) {
@@ -66,6 +68,8 @@ export class Run {
       batches,
       bytes,
       durationMs,
+      ...(this.lockWaitMs === null ? {} : { lockWaitMs: this.lockWaitMs }),
+      retries: this.retries,
       cursor: this.cursor,
       caughtUp,
       error,
@@ -103,12 +107,14 @@ async function attempts(
       fruitless = run.tally.batches > batches ? 1 : fruitless + 1;
       if (error.code === 'AUTHENTICATION_FAILED' && !refreshed) {
         refreshed = true;
+        run.retries += 1;
         ends = await openEnds(definition, deps, true);
         continue;
       }
       if (error.retry === 'never' || fruitless >= maxFruitlessAttempts || options.signal.aborted) throw error;
       const pauseMs = error.retry === 'now' && fruitless === 1 ? 0 : Math.min(maxBackoffMs, firstBackoffMs * 2 ** fruitless) * (0.5 + Math.random() / 2);
       if (options.deadline !== undefined && Date.now() + pauseMs > options.deadline) throw error;
+      run.retries += 1;
       await sleep(pauseMs, undefined, { signal: AbortSignal.any([context.abort, options.signal]) }).catch(() => undefined);
     }
   }
@@ -128,13 +134,21 @@ async function runLocked(run: Run, deps: EngineDeps): Promise<Report> {
   });
   if (!outcome.held) return run.report({ status: 'skipped', reason: outcome.reason, caughtUp: false, error: null });
   await using locks = outcome.locks;
+  run.lockWaitMs = locks.waitedMs;
+  const shard = options.shard ?? '0';
+  const { schedule } = deps.coordination;
+  // Asked under the lock: the same event may have come twice at once.
+  const completed = options.slot === undefined ? null : await schedule.completed(definition.name, shard);
+  if (options.slot !== undefined && completed !== null && completed >= options.slot) {
+    return run.report({ status: 'skipped', reason: 'this slot or a later one is complete already', caughtUp: true, error: null });
+  }
   // A stop on request lets the open batch end; only after the grace, or when a lock is lost, is the read broken off.
   const grace = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   const onStop = (): void => {
     timer = setTimeout(
       () => grace.abort(new SyncError('CANCELLED', `Sync ${definition.name} was stopped before a boundary came; the next run starts from the last commit.`)),
-      stopGraceMs,
+      options.graceMs ?? defaultGraceMs,
     );
     timer.unref();
   };
@@ -147,6 +161,7 @@ async function runLocked(run: Run, deps: EngineDeps): Promise<Report> {
     options.signal.removeEventListener('abort', onStop);
     clearTimeout(timer);
   }
+  if (options.slot !== undefined && end.kind === 'caughtUp') await schedule.complete(definition.name, shard, { slot: options.slot, lock: locks.primary });
   const report = run.report({ status: 'succeeded', reason: end.kind === 'stopped' ? end.reason : null, caughtUp: end.kind === 'caughtUp', error: null });
   await deps.coordination.runs.save(definition.name, report);
   run.progress('done');
