@@ -1,0 +1,67 @@
+/** A queue of entries in the order of their create revisions: who stands before whom, and who has to wait for it. */
+import type { LockMode } from './contract.ts';
+import { parseEntry } from './keys.ts';
+import type { KeyValue } from './kv.ts';
+
+export interface Entry {
+  readonly key: string;
+  readonly runId: string;
+  readonly mode: LockMode;
+  readonly fence: bigint;
+  /** What the holder wrote about itself, see `describeEntry`. */
+  readonly value: string;
+}
+
+/** Keys of another shape are none of the queue's. */
+export function parseQueue(prefix: string, found: readonly KeyValue[]): Entry[] {
+  return found
+    .flatMap(({ key, value, createRevision }) => {
+      const parsed = parseEntry(key, prefix);
+      return parsed === null ? [] : [{ key, value, fence: createRevision, ...parsed }];
+    })
+    .sort((a, b) => (a.fence < b.fence ? -1 : 1));
+}
+
+export interface Contender {
+  readonly mode: LockMode;
+  readonly limit: number;
+  /** Create revision of its entry; null before it has one: it would come last. */
+  readonly fence: bigint | null;
+}
+
+/**
+ * The entries that have to go before the contender may hold the lock, in order; empty: it holds. Exclusive is blocked by every earlier entry; shared by earlier exclusive ones; limited by
+ * those, and by earlier limited ones as soon as there are `limit` of them.
+ */
+export function blockers(entries: readonly Entry[], { mode, limit, fence }: Contender): Entry[] {
+  const earlier = entries.filter((entry) => fence === null || entry.fence < fence);
+  if (mode === 'exclusive') return earlier;
+  const exclusive = earlier.filter((entry) => entry.mode === 'exclusive');
+  if (mode === 'shared') return exclusive;
+  const limited = earlier.filter((entry) => entry.mode === 'limited');
+  return limited.length < limit ? exclusive : [...exclusive, ...limited].sort((a, b) => (a.fence < b.fence ? -1 : 1));
+}
+
+/** Who stands behind an entry, for messages and `idra status`. No secrets: anybody who may read the store sees it. */
+export interface Holder {
+  readonly host: string;
+  readonly pid: number;
+  /** ISO time, UTC. */
+  readonly since: string;
+}
+
+/** `run 4f… on worker-3 (process 812) since 2026-01-01T10:00:00Z`; what cannot be read is left out. */
+export function describeEntry({ runId, value }: Pick<Entry, 'runId' | 'value'>): string {
+  const holder = parseHolder(value);
+  return holder === null ? `run ${runId}` : `run ${runId} on ${holder.host} (process ${holder.pid}) since ${holder.since}`;
+}
+
+function parseHolder(value: string): Holder | null {
+  try {
+    const { host, pid, since } = JSON.parse(value) as Record<string, unknown>;
+    return typeof host === 'string' && typeof pid === 'number' && typeof since === 'string' ? { host, pid, since } : null;
+  } catch {
+    // An entry that another program wrote still counts as a place in the queue.
+    return null;
+  }
+}
