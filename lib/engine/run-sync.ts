@@ -111,7 +111,8 @@ async function attempts(
         ends = await openEnds(definition, deps, true);
         continue;
       }
-      if (error.retry === 'never' || fruitless >= maxFruitlessAttempts || options.signal.aborted) throw error;
+      // Without the lock there is nothing to try again: whoever holds it now goes on.
+      if (error.retry === 'never' || error.code === 'LOCK_LOST' || fruitless >= maxFruitlessAttempts || options.signal.aborted) throw error;
       const pauseMs = error.retry === 'now' && fruitless === 1 ? 0 : Math.min(maxBackoffMs, firstBackoffMs * 2 ** fruitless) * (0.5 + Math.random() / 2);
       if (options.deadline !== undefined && Date.now() + pauseMs > options.deadline) throw error;
       run.retries += 1;
