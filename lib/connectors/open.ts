@@ -9,12 +9,11 @@ import { type ConnectorEntry, findConnector } from './registry.ts';
 
 export interface Opened {
   readonly connector: Connector;
+  /** The connection's `type`. */
+  readonly system: string;
   /** As the connector's own schema parses it, secrets included: never print it. */
   readonly connection: unknown;
   readonly capabilities: Capabilities;
-  /** The connection's type, by which its sources and destinations name their system. */
-  readonly system: string;
-  /** At most this many invocations use it at once. */
   readonly maxConcurrent?: number;
 }
 

@@ -1,0 +1,58 @@
+/** Connection strings of the connectors that are no embedded or open-source SQL database. */
+import { filled, literal, refused, type TranslatedConnection } from './result.ts';
+import type { IdraConnector } from './schema.ts';
+
+export function translateSqlserver({ connection_string: text }: IdraConnector): TranslatedConnection {
+  if (!/^sqlserver:\/\//.test(text) || !URL.canParse(text)) return refused('is no SQL Server address: write sqlserver://user:password@host:port?database=name');
+  return { fields: { type: 'sqlserver', url: literal(text) }, faults: [], notes: [] };
+}
+
+export function translateMongodb({ connection_string: text, database }: IdraConnector): TranslatedConnection {
+  if (!/^mongodb(\+srv)?:\/\//.test(text)) return refused('is no MongoDB address: write mongodb://… or mongodb+srv://…');
+  return { fields: filled({ type: 'mongodb', url: literal(text), database: literal(database) }), faults: [], notes: [] };
+}
+
+/** Attributes that Idra documents, and librdkafka's own names for the same. */
+const kafkaAttributes: Readonly<Record<string, string>> = {
+  'client.id': 'clientId',
+  ClientName: 'clientId',
+  'sasl.username': 'username',
+  Username: 'username',
+  'sasl.password': 'password',
+  Password: 'password',
+};
+
+export function translateKafka({ connection_string: text, attributes }: IdraConnector): TranslatedConnection {
+  const brokers = text.split(',').map((broker) => broker.trim());
+  if (!brokers.every((broker) => /^[^\s:/]+(:\d{1,5})?$/.test(broker))) return refused('is no list of brokers: write host:port,host:port');
+  const fields: Record<string, unknown> = { type: 'kafka', brokers: brokers.map(literal) };
+  const faults: string[] = [];
+  for (const [name, value] of Object.entries(attributes)) {
+    const field = Object.hasOwn(kafkaAttributes, name) ? kafkaAttributes[name] : undefined;
+    if (field !== undefined) fields[field] = literal(value);
+    else if (!['group.id', 'ConsumerGroup'].includes(name) && !(/^acks$/i.test(name) && /^(all|-1)$/.test(value)))
+      faults.push(`the attribute "${name}" has no counterpart with this value: take it out`);
+  }
+  return { fields, faults, notes: [] };
+}
+
+/** Idra's connection string is a region; an address of an S3-compatible server, or s3://bucket, is taken as well. The bucket is `database`. */
+export function translateS3({ connection_string: text, database }: IdraConnector): TranslatedConnection {
+  const bucket = /^s3:\/\/([^/]+)\/?$/.exec(text)?.[1] ?? database;
+  if (bucket === '') return refused('names no bucket: put it into database, or write s3://bucket');
+  if (text.startsWith('s3://')) return { fields: { type: 's3', bucket: literal(bucket) }, faults: [], notes: [] };
+  if (/^https?:\/\//.test(text)) return { fields: { type: 's3', bucket: literal(bucket), endpoint: literal(text) }, faults: [], notes: [] };
+  if (!/^[a-z]{2}(-[a-z]+)+-\d$/.test(text)) return refused('is neither a region such as eu-west-1, nor s3://bucket, nor the address of a server');
+  return { fields: { type: 's3', bucket: literal(bucket), region: text }, faults: [], notes: [] };
+}
+
+export function translateRest({ connection_string: text, token, attributes }: IdraConnector): TranslatedConnection {
+  if (!/^https?:\/\//.test(text) || !URL.canParse(text)) return refused('is no address of a service: write https://…');
+  const { username, password, ...query } = attributes;
+  const faults = Object.keys(query).map((name) => `the attribute "${name}" has no counterpart: put it into the address as a parameter`);
+  return {
+    fields: filled({ type: 'rest', url: literal(text), token: literal(token), username: literal(username ?? ''), password: literal(password ?? '') }),
+    faults,
+    notes: [],
+  };
+}
