@@ -1,0 +1,61 @@
+/** One request to run a sync: run it, and hand over to a continuation where the time ended first. */
+import type { SyncDefinition } from '../config/definition.ts';
+import type { Dispatcher, Job } from '../dispatch/dispatcher.ts';
+import type { ErrorCode } from '../errors.ts';
+import type { EngineDeps, RunOptions } from './deps.ts';
+import type { Report } from './report.ts';
+import { runSync } from './run-sync.ts';
+
+export interface JobDeps extends EngineDeps {
+  readonly dispatcher: Dispatcher;
+}
+
+export interface JobEnd {
+  readonly report: Report;
+  /** The request that goes on from here; null where none is needed or none may follow. */
+  readonly continuation: Job | null;
+  /** Age of what may not have been read yet, in seconds: since this run began where it caught up, else since the last slot that was completed; null where there is none. */
+  readonly lagSeconds: number | null;
+}
+
+/** Continuations in a row that move nothing before the chain stops. */
+export const maxStalledHops = 3;
+
+/** Never rejects for the sync's own failure: that is the report. Rejects where the store fails. */
+export async function runJob(job: Job, { definition, deps }: { definition: SyncDefinition; deps: JobDeps }, options: RunOptions): Promise<JobEnd> {
+  const { checkpoints } = deps.coordination;
+  const shard = job.shard ?? '0';
+  const before = await checkpoints.load(definition.name, shard);
+  const run = await runSync(definition, deps, { ...options, shard, ...(job.slot === undefined ? {} : { slot: job.slot }) });
+  if (!isUnfinished(run)) return { report: run, continuation: null, lagSeconds: await lag(job, run, deps) };
+  const moved = run.batches > 0 && run.cursor !== (before?.cursor ?? null);
+  const { stalled = 0, ...rest } = job;
+  const next: Job = { ...rest, hop: (job.hop ?? 0) + 1, ...(moved ? {} : { stalled: stalled + 1 }) };
+  const report = await handOver(next, run, deps);
+  return { report, continuation: report.status === 'failed' ? null : next, lagSeconds: await lag(job, report, deps) };
+}
+
+/** The time ended first: at a boundary, or before one came. */
+function isUnfinished({ status, caughtUp, error }: Report): boolean {
+  return (status === 'succeeded' && !caughtUp) || error?.code === 'DEADLINE';
+}
+
+async function handOver(next: Job, run: Report, deps: JobDeps): Promise<Report> {
+  const failed = (code: ErrorCode, message: string): Report => ({ ...run, status: 'failed', reason: null, error: { code, message } });
+  if ((next.stalled ?? 0) > maxStalledHops) {
+    const why = run.error === null ? '' : ` The last one: ${run.error.message}`;
+    const message = `Sync ${run.sync} did not move in ${next.stalled} invocations in a row: raise the time limit, or make its batches smaller.${why}`;
+    return failed('NO_PROGRESS', message);
+  }
+  // Without the run's signal: it is the time that ended, and this is what the rest of it is kept for.
+  const [result] = await deps.dispatcher.dispatch([next]);
+  const error = result?.error;
+  if (error) return failed(error.code, `Sync ${run.sync} is not caught up, and its continuation could not be sent: ${error.message}`);
+  return { ...run, status: 'succeeded', reason: run.reason ?? run.error?.message ?? null, error: null };
+}
+
+async function lag({ shard = '0' }: Job, report: Report, { coordination }: JobDeps): Promise<number | null> {
+  if (report.status === 'succeeded' && report.caughtUp) return report.durationMs / 1000;
+  const completed = await coordination.schedule.completed(report.sync, shard);
+  return completed === null ? null : Math.max(0, (Date.now() - completed) / 1000);
+}
