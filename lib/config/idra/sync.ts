@@ -21,6 +21,7 @@ const modeNames: Readonly<Record<string, Mode>> = {
   // Idra's only mode of the connectors that read streams.
   Default: 'stream',
   CDC: 'cdc',
+  Cdc: 'cdc',
 };
 
 const writes: Readonly<Record<string, string>> = { '': 'insert', Insert: 'insert', Upsert: 'upsert' };
@@ -129,7 +130,7 @@ function readMode(sync: IdraSync, source: ConnectedEnd | undefined, fault: Say):
 
 function readWrite(connector: IdraConnector, part: string, fault: Say): string {
   const write = Object.hasOwn(writes, connector.save_mode) ? writes[connector.save_mode] : undefined;
-  if (write === undefined) fault([part, 'save_mode'], `has to be Insert or Upsert${hint(connector.save_mode, ['Insert', 'Upsert'])}`);
+  if (write === undefined) fault([part, 'save_mode'], 'has to be Insert or Upsert');
   return write ?? 'insert';
 }
 
