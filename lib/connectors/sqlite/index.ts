@@ -1,0 +1,60 @@
+import { access, constants } from 'node:fs/promises';
+import type { CheckResult, Connector, DiscoveredTable } from '../connector.ts';
+import { findTable, listTables } from './catalog.ts';
+import { fileOf, openDatabase, type SqliteConnection, Statements } from './database.ts';
+import { SqliteDestination } from './destination.ts';
+import { quote } from './dialect.ts';
+import { sqliteError } from './errors.ts';
+import { describeTable } from './relation.ts';
+import { openSource } from './source.ts';
+
+export const connector: Connector = {
+  async check(connection: unknown): Promise<CheckResult> {
+    const file = connection as SqliteConnection;
+    const database = await openDatabase(file, { write: false });
+    try {
+      const statements = new Statements(database);
+      const version = statements.first({ sql: 'SELECT sqlite_version()', params: [] })?.[0];
+      const writable = await access(fileOf(file), constants.W_OK).then(
+        () => true,
+        () => false,
+      );
+      return {
+        server: `SQLite ${version}`,
+        read: `read ${listTables(statements).length} tables and views`,
+        write: writable ? 'create and write tables' : 'nothing: the file may not be written to',
+      };
+    } catch (error) {
+      throw sqliteError(error, `read the SQLite file ${file.path}`);
+    } finally {
+      database.close();
+    }
+  },
+
+  async discover(connection: unknown, signal: AbortSignal): Promise<DiscoveredTable[]> {
+    const database = await openDatabase(connection as SqliteConnection, { write: false });
+    try {
+      const statements = new Statements(database);
+      const found: DiscoveredTable[] = [];
+      for (const name of listTables(statements)) {
+        signal.throwIfAborted();
+        const table = findTable(statements, quote(name));
+        if (table === null) continue;
+        const { relation, columns, rowid } = describeTable(statements, table, '');
+        const last = rowid ? statements.first({ sql: `SELECT max(rowid) - min(rowid) + 1 FROM ${relation.from}`, params: [] })?.[0] : undefined;
+        found.push({ name, columns: columns.map(({ column }) => column), key: table.key, ...(rowid ? { estimatedRows: Number(last ?? 0) } : {}) });
+      }
+      return found;
+    } catch (error) {
+      throw sqliteError(error, 'list the tables');
+    } finally {
+      database.close();
+    }
+  },
+
+  openSource: (connection, request) => openSource(connection as SqliteConnection, request),
+
+  async openDestination(connection, request) {
+    return new SqliteDestination(connection as SqliteConnection, request);
+  },
+};

@@ -1,0 +1,220 @@
+import { SyncError } from '../../errors.ts';
+import type { Row, Schema, Value } from '../../values/types.ts';
+import type { Chunk, Cursor, ReadOptions, Remaining, Source, SourceRequest } from '../connector.ts';
+import { GroupCutter } from '../sql/group-cutter.ts';
+import { didYouMean } from '../sql/names.ts';
+import { nullError, planRead, type ReadPass, type ReadPlan } from '../sql/read-plan.ts';
+import { asWritten, storedText, WrittenForms } from './cursor-text.ts';
+import { type Database, openDatabase, Pacer, retryBusy, type SqliteConnection, Statements } from './database.ts';
+import { dialectFor, quote } from './dialect.ts';
+import { statementError } from './errors.ts';
+import { type IntegerTimes, selectExpression } from './read-values.ts';
+import { customQuery, type SqliteRelation, tableRelation } from './relation.ts';
+import { RowReader } from './row-reader.ts';
+
+export interface SourceOptions {
+  readonly table?: string;
+  readonly query?: string;
+  readonly integerTimes: IntegerTimes;
+}
+
+/** Rows of a chunk live only until it is taken over: larger ones are promoted by the garbage collector. */
+const chunkBytes = 96 * 1024;
+/** Rows counted exactly before an estimate has to do: counting blocks the event loop. */
+const countLimit = 200_000;
+
+interface Piece {
+  readonly rows: unknown[][];
+  readonly bytes: number;
+}
+
+export async function openSource(connection: SqliteConnection, request: SourceRequest): Promise<Source> {
+  const database = await openDatabase(connection, { write: false });
+  try {
+    return new SqliteSource(database, request);
+  } catch (error) {
+    database.close();
+    throw statementError(error, 'open the source');
+  }
+}
+
+class SqliteSource implements Source {
+  readonly system = 'sqlite';
+  readonly schema: Schema;
+  readonly #database: Database;
+  readonly #statements: Statements;
+  readonly #request: SourceRequest;
+  readonly #found: SqliteRelation;
+  readonly #plan: ReadPlan;
+  readonly #integerTimes: IntegerTimes;
+
+  constructor(database: Database, request: SourceRequest) {
+    const options = request.options as SourceOptions;
+    this.#database = database;
+    this.#statements = new Statements(database);
+    this.#request = request;
+    this.#integerTimes = options.integerTimes ?? 'refuse';
+    this.#found =
+      options.query === undefined ? tableRelation(this.#statements, options.table ?? '', request.peer) : customQuery(database, options.query, request.peer);
+    const names = chosenColumns(this.#found, request);
+    this.#plan = planRead(dialectFor(this.#integerTimes === 'milliseconds' ? 1000 : 1), this.#found.relation, {
+      mode: request.mode,
+      columns: names,
+      cursor: request.cursor,
+      ...(request.where === undefined ? {} : { where: request.where }),
+      select: (column, expression) => {
+        const read = this.#found.columns.find((other) => other.column.name === column.name);
+        return selectExpression(read ?? { column, affinity: 'INTEGER' }, expression);
+      },
+    });
+    const { key } = this.#found.relation;
+    this.schema = {
+      name: this.#found.relation.name,
+      columns: this.#plan.selected.slice(0, this.#plan.visible),
+      key: key.every((name) => names.includes(name)) ? key : [],
+    };
+  }
+
+  async *read(options: ReadOptions, signal: AbortSignal): AsyncIterable<Chunk> {
+    signal.throwIfAborted();
+    const passes = this.#plan.passes(options.from);
+    const database = this.#database;
+    database.exec('BEGIN');
+    try {
+      // The first statement takes the snapshot, in which everything below is read
+      await retryBusy(() => database.prepare('SELECT count(*) FROM sqlite_schema').get());
+      this.#refuseNulls();
+      for (const pass of passes) yield* this.#readPass(pass, options, signal);
+    } catch (error) {
+      throw statementError(error, `read ${this.#found.title}`, { table: this.#found.title });
+    } finally {
+      if (database.inTransaction) database.exec('ROLLBACK');
+    }
+  }
+
+  cursorAfter(values: readonly Value[]): Cursor {
+    const plan = this.#plan;
+    const stored = values.map((value, i) => {
+      const column = plan.selected[plan.cursorIndexes[i] ?? -1];
+      if (column === undefined || typeof value !== 'string' || column.type.kind !== 'timestamp') return value;
+      const { qualifier, from } = this.#found.relation;
+      const name = `${qualifier}.${quote(column.name)}`;
+      const sample = storedText(this.#statements.first({ sql: `SELECT ${name} FROM ${from} WHERE ${name} IS NOT NULL LIMIT 1`, params: [] })?.[0]);
+      const unitsPerSecond = this.#integerTimes === 'milliseconds' ? 1000 : 1;
+      return sample === null ? value : asWritten(value, sample, { type: column.type, unitsPerSecond });
+    });
+    return plan.cursorAfter(stored);
+  }
+
+  async remaining(from: Cursor | null): Promise<Remaining> {
+    try {
+      let rows = 0;
+      for (const { body, params } of this.#plan.passes(from)) {
+        const counted = this.#statements.first({ sql: `SELECT count(*) FROM (SELECT 1 ${body} LIMIT ${countLimit})`, params });
+        rows += Number(counted?.[0] ?? 0);
+        if (rows < countLimit) continue;
+        if (from !== null || !this.#found.rowid || this.#request.where !== undefined) return {};
+        const span = this.#statements.first({ sql: `SELECT max(rowid) - min(rowid) + 1 FROM ${this.#found.relation.from}`, params: [] });
+        return { rows: Math.max(countLimit, Number(span?.[0] ?? 0)), exact: false };
+      }
+      return { rows, exact: true };
+    } catch (error) {
+      throw statementError(error, `count the rows of ${this.#found.title}`, { table: this.#found.title });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#database.close();
+  }
+
+  #refuseNulls(): void {
+    for (const check of this.#plan.nullChecks()) {
+      if (this.#statements.first(check) !== undefined) throw nullError(this.#found.relation, check.column, this.#request.cursor);
+    }
+  }
+
+  async *#readPass(pass: ReadPass, options: ReadOptions, signal: AbortSignal): AsyncGenerator<Chunk> {
+    const plan = this.#plan;
+    const reader = new RowReader(this.#found, plan, this.#integerTimes);
+    const cutter = new GroupCutter((row) => storedText(row[plan.cursorIndexes[0] ?? 0]) ?? '');
+    for await (const { rows, bytes } of this.#pieces(pass, reader, { ...options, signal })) {
+      if (pass.boundary !== 'group') {
+        const last = rows.at(-1) ?? [];
+        const boundary =
+          pass.boundary === 'none'
+            ? null
+            : plan.cursorOf(
+                plan.cursorIndexes.map((index) => storedText(last[index])),
+                pass,
+              );
+        yield reader.chunk(rows, bytes, boundary);
+        continue;
+      }
+      let left = bytes;
+      for (const part of cutter.push(rows as Row[])) {
+        yield reader.chunk(part.rows, part.rows.length === 0 ? 0 : left, part.boundary === null ? null : plan.cursorOf([part.boundary], pass));
+        if (part.rows.length > 0) left = 0;
+      }
+    }
+    if (pass.boundary === 'group')
+      for (const part of cutter.finish()) yield reader.chunk(part.rows, 0, part.boundary === null ? null : plan.cursorOf([part.boundary], pass));
+    if (pass.end !== null) yield reader.chunk([], 0, pass.end);
+  }
+
+  /** Raw rows in the order of the pass. Starts over once, past the rows already handed over, where a text needs its bytes compared. */
+  async *#pieces(pass: ReadPass, reader: RowReader, options: ReadOptions & { signal: AbortSignal }): AsyncGenerator<Piece> {
+    const { maxRows, signal } = options;
+    const limit = Math.min(options.maxBytes, chunkBytes);
+    const forms = new WrittenForms(
+      this.#found.title,
+      pass.nulls ? [] : this.#plan.cursorIndexes.flatMap((index) => this.#plan.selected.slice(index, index + 1).map((column) => ({ index, column }))),
+    );
+    const pacer = new Pacer();
+    let taken = 0;
+    for (let again = true; again; ) {
+      again = false;
+      let skip = taken;
+      let rows: unknown[][] = [];
+      let bytes = 0;
+      for (const row of this.#database
+        .prepare<unknown[], unknown[]>(reader.sql(pass))
+        .raw()
+        .iterate(...pass.params)) {
+        if (skip > 0) {
+          if (--skip % 256 === 0 && pacer.due()) await pacer.turn();
+          continue;
+        }
+        const size = reader.inspect(row);
+        if (size < 0) {
+          again = true;
+          break;
+        }
+        forms.check(row);
+        if (rows.length > 0 && (rows.length >= maxRows || bytes + size > limit)) {
+          taken += rows.length;
+          yield { rows, bytes };
+          if (pacer.due()) await pacer.turn();
+          signal.throwIfAborted();
+          rows = [];
+          bytes = 0;
+        }
+        rows.push(row);
+        bytes += size;
+      }
+      taken += rows.length;
+      if (rows.length > 0) yield { rows, bytes };
+      signal.throwIfAborted();
+    }
+  }
+}
+
+function chosenColumns({ columns, title }: SqliteRelation, { include, exclude = [] }: SourceRequest): string[] {
+  const names = columns.map(({ column }) => column.name);
+  for (const name of [...(include ?? []), ...exclude]) {
+    if (!names.includes(name))
+      throw new SyncError('NOT_FOUND', `${title} has no column ${JSON.stringify(name)}.${didYouMean(name, names)}`, { table: title, column: name });
+  }
+  const chosen = (include === undefined ? names : names.filter((name) => include.includes(name))).filter((name) => !exclude.includes(name));
+  if (chosen.length === 0) throw new SyncError('CONFIG_INVALID', `columns leaves no column of ${title}.`, { table: title });
+  return chosen;
+}
