@@ -1,4 +1,4 @@
-import { commit, getAll } from './calls.ts';
+import { commit, get, getAll } from './calls.ts';
 import { keys, lastName } from './keys.ts';
 import type { KvStore, Op } from './kv.ts';
 
@@ -23,6 +23,7 @@ export interface DefinitionChange {
 export interface DefinitionStore {
   /** In the order of their names' bytes. */
   list(kind: DefinitionKind): Promise<StoredDefinition[]>;
+  get(kind: DefinitionKind, name: string): Promise<StoredDefinition | null>;
   /**
    * Connections first, so that no sync is seen without its own; up to 100 changes are seen all at once or not at all. Applying the same again does no harm.
    * What already stands as it should is not written, so that its revision tells when it last changed.
@@ -37,6 +38,10 @@ export function definitionStore(store: KvStore): DefinitionStore {
     (await getAll(store, keys.definitions(kind))).map(({ key, value, modRevision }) => ({ name: lastName(key), text: value, revision: modRevision }));
   return {
     list,
+    async get(kind, name) {
+      const found = await get(store, keys.definition(kind, name));
+      return found === null ? null : { name, text: found.value, revision: found.modRevision };
+    },
     async apply(changes) {
       const texts = new Map<string, string>();
       for (const kind of ['connections', 'syncs'] as const) {

@@ -16,6 +16,8 @@ export interface Report {
   readonly batches: number;
   readonly bytes: number;
   readonly durationMs: number;
+  /** Of the lock that the run held, in decimal digits: what the destination compared. */
+  readonly fence?: string;
   /** How long the run queued for its locks; absent where it never came to that. */
   readonly lockWaitMs?: number;
   /** Times that it was started anew after a passing fault. */

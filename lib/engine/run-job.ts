@@ -23,6 +23,7 @@ export const maxStalledHops = 3;
 
 /** Never rejects for the sync's own failure: that is the report. Rejects where the store fails. */
 export async function runJob(job: Job, { definition, deps }: { definition: SyncDefinition; deps: JobDeps }, options: RunOptions): Promise<JobEnd> {
+  if (!definition.enabled) return { report: disabled(definition.name), continuation: null, lagSeconds: null };
   const { checkpoints } = deps.coordination;
   const shard = job.shard ?? '0';
   const before = await checkpoints.load(definition.name, shard);
@@ -58,4 +59,9 @@ async function lag({ shard = '0' }: Job, report: Report, { coordination }: JobDe
   if (report.status === 'succeeded' && report.caughtUp) return report.durationMs / 1000;
   const completed = await coordination.schedule.completed(report.sync, shard);
   return completed === null ? null : Math.max(0, (Date.now() - completed) / 1000);
+}
+
+function disabled(sync: string): Report {
+  const nothing = { read: 0, written: 0, filtered: 0, deadLettered: 0, deleted: 0, batches: 0, bytes: 0, durationMs: 0 };
+  return { sync, status: 'skipped', reason: 'its definition says enabled: false', runId: '', ...nothing, cursor: null, caughtUp: false, error: null };
 }

@@ -27,6 +27,7 @@ export class Run {
   readonly options: RunOptions;
   cursor: Cursor | null = null;
   totalRows: number | null = null;
+  fence: bigint | null = null;
   lockWaitMs: number | null = null;
   retries = 0;
   #lastProgressAt = 0;
@@ -68,6 +69,7 @@ export class Run {
       batches,
       bytes,
       durationMs,
+      ...(this.fence === null ? {} : { fence: String(this.fence) }),
       ...(this.lockWaitMs === null ? {} : { lockWaitMs: this.lockWaitMs }),
       retries: this.retries,
       cursor: this.cursor,
@@ -135,6 +137,7 @@ async function runLocked(run: Run, deps: EngineDeps): Promise<Report> {
   });
   if (!outcome.held) return run.report({ status: 'skipped', reason: outcome.reason, caughtUp: false, error: null });
   await using locks = outcome.locks;
+  run.fence = locks.primary.fence;
   run.lockWaitMs = locks.waitedMs;
   const shard = options.shard ?? '0';
   const { schedule } = deps.coordination;
