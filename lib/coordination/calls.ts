@@ -1,16 +1,10 @@
 /** Calls on the store that are repeated where it gave no answer, because it does no harm. */
-import type { Compare, KeyValue, KvStore, Op, Txn, TxnResult } from './kv.ts';
+import type { KeyValue, KvStore, Txn, TxnResult } from './kv.ts';
 import { type RetryOptions, whenAnswered } from './retry.ts';
 
 /** What a repetition finds in the `failure` branch has to tell whether the first attempt was stored. */
-export interface CompareAndSet {
-  readonly compare: readonly Compare[];
-  readonly success: readonly Op[];
-  readonly failure?: readonly Op[];
-}
-
-export function commit(store: KvStore, set: CompareAndSet, options: RetryOptions = {}): Promise<TxnResult> {
-  return whenAnswered(() => store.txn(transaction(set), options.signal), options);
+export function commit(store: KvStore, txn: Txn, options: RetryOptions = {}): Promise<TxnResult> {
+  return whenAnswered(() => store.txn(txn, options.signal), options);
 }
 
 export async function get(store: KvStore, key: string, options: RetryOptions = {}): Promise<KeyValue | null> {
@@ -33,10 +27,4 @@ export async function removeAll(store: KvStore, keys: readonly string[], options
   for (let first = 0; first < keys.length; first += 100) {
     await commit(store, { compare: [], success: keys.slice(first, first + 100).map((key) => ({ op: 'delete', key })) }, options);
   }
-}
-
-function transaction({ compare, success, failure }: CompareAndSet): Txn {
-  // biome-ignore lint/suspicious/noThenProperty: the contract's name for the branch; a transaction is never awaited or returned from an async function.
-  const txn = { if: compare, then: success };
-  return failure === undefined ? txn : { ...txn, else: failure };
 }

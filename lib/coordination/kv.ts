@@ -28,10 +28,13 @@ export type Op =
   /** `key` alone: that key. With `prefix: true` all keys that begin with it, in the order of their bytes. */
   | { readonly op: 'get'; readonly key: string; readonly prefix?: boolean; readonly limit?: number };
 
+/** The names of the branches are etcd's; `then` would make of it what `await` takes for a promise. */
 export interface Txn {
-  readonly if: readonly Compare[];
-  readonly then: readonly Op[];
-  readonly else?: readonly Op[];
+  readonly compare: readonly Compare[];
+  /** Runs if every compare holds. */
+  readonly success: readonly Op[];
+  /** Runs if one of them does not. */
+  readonly failure?: readonly Op[];
 }
 
 export interface TxnResult {

@@ -9,7 +9,7 @@ export interface RetryOptions {
 }
 
 /**
- * Repeats a call that the store did not answer. Only for what may be done twice: reads, and writes whose outcome the second attempt finds in its own `else` branch.
+ * Repeats a call that the store did not answer. Only for what may be done twice: reads, and writes whose outcome the second attempt finds in its own `failure` branch.
  * Each attempt has the store's deadline, so the whole is bounded by three of them.
  */
 export async function whenAnswered<T>(attempt: () => Promise<T>, { signal, retries = 2 }: RetryOptions = {}): Promise<T> {

@@ -47,7 +47,7 @@ export class EmbeddedStore implements KvStore {
   }
 
   async txn(txn: Txn, signal?: AbortSignal): Promise<TxnResult> {
-    const branches = [txn.then, txn.else ?? []];
+    const branches = [txn.success, txn.failure ?? []];
     for (const ops of branches) {
       const twice = writesTwice(ops);
       if (twice !== null) throw new SyncError('INTERNAL', `One transaction writes the key ${twice} twice.`);
@@ -99,7 +99,7 @@ export class EmbeddedStore implements KvStore {
   }
 
   #apply(txn: Txn, now: bigint): TxnResult {
-    const succeeded = txn.if.every(({ key, target, equals }) => {
+    const succeeded = txn.compare.every(({ key, target, equals }) => {
       const found = this.#get(key, now);
       return (found === undefined ? 0n : target === 'create' ? found.create_revision : found.mod_revision) === equals;
     });
@@ -108,7 +108,7 @@ export class EmbeddedStore implements KvStore {
       written ??= this.#nextRevision();
       return written;
     };
-    const results = (succeeded ? txn.then : (txn.else ?? [])).map((op) => this.#operate(op, now, revision));
+    const results = (succeeded ? txn.success : (txn.failure ?? [])).map((op) => this.#operate(op, now, revision));
     return { succeeded, results, revision: written ?? this.#revision() };
   }
 

@@ -29,7 +29,7 @@ export class EtcdStore implements KvStore {
   }
 
   async txn(txn: Txn, signal?: AbortSignal): Promise<TxnResult> {
-    const branches = [txn.then, txn.else ?? []];
+    const branches = [txn.success, txn.failure ?? []];
     for (const ops of branches) {
       const twice = writesTwice(ops);
       if (twice !== null) throw new SyncError('INTERNAL', `One transaction writes the key ${twice} twice.`);
@@ -87,7 +87,7 @@ function refusedWith(error: unknown, code: number): boolean {
 }
 
 function refuseTooLarge(txn: Txn): void {
-  for (const op of [...txn.then, ...(txn.else ?? [])]) {
+  for (const op of [...txn.success, ...(txn.failure ?? [])]) {
     if (op.op !== 'put' || Buffer.byteLength(op.value) <= maxRequestBytes) continue;
     throw new SyncError('TOO_LARGE', `The value of ${op.key} has ${Buffer.byteLength(op.value)} bytes; etcd takes ${maxRequestBytes} in one request.`);
   }

@@ -31,9 +31,14 @@ export function txnRequest(txn: Txn, prefix: string): object {
     return { request_range: { key: op.prefix === true && prefix + op.key === '' ? Buffer.from('\0') : bytes(op.key), ...end, limit: op.limit ?? 0 } };
   };
   return {
-    compare: txn.if.map(({ key, target, equals }) => ({ key: bytes(key), result: equal, target: targets[target], [`${target}_revision`]: String(equals) })),
-    success: txn.then.map(request),
-    failure: (txn.else ?? []).map(request),
+    compare: txn.compare.map(({ key, target, equals }) => ({
+      key: bytes(key),
+      result: equal,
+      target: targets[target],
+      [`${target}_revision`]: String(equals),
+    })),
+    success: txn.success.map(request),
+    failure: (txn.failure ?? []).map(request),
   };
 }
 
