@@ -1,6 +1,14 @@
 /** What shows only when all syncs of a file are looked at together. */
 import type { Collector } from './collector.ts';
+import type { EndDefinition } from './definition.ts';
 import type { Draft } from './syncs.ts';
+
+/** The same table of the same connection: what both sides name alike decides, options that one side alone has do not. */
+function feedsItself(source: EndDefinition, destination: EndDefinition): boolean {
+  const shared = Object.keys(destination.options).filter((name) => Object.hasOwn(source.options, name));
+  const alike = (name: string) => JSON.stringify(source.options[name]) === JSON.stringify(destination.options[name]);
+  return source.connection === destination.connection && shared.length > 0 && shared.every(alike);
+}
 
 export function checkTogether(drafts: readonly Draft[], collector: Collector): void {
   const names = new Map<string, number>();
@@ -13,8 +21,7 @@ export function checkTogether(drafts: readonly Draft[], collector: Collector): v
     if (draft.tainted.has('destination') || draft.destination === undefined) continue;
     const target = JSON.stringify([destination.connection, Object.entries(destination.options).sort()]);
     if (enabled) targets.set(target, [...(targets.get(target) ?? []), draft]);
-    const origin = JSON.stringify([source.connection, Object.entries(source.options).sort()]);
-    if (!draft.tainted.has('source') && origin === target) {
+    if (!draft.tainted.has('source') && feedsItself(source, destination)) {
       collector.fault(['syncs', draft.index, 'destination'], 'is the same as the source: the sync would feed itself');
     }
   }

@@ -14,7 +14,9 @@ export interface Reference {
   readonly text: string;
 }
 
-export type ParsedText = { readonly parts: readonly (string | Reference)[]; readonly fault?: undefined } | { readonly fault: string };
+export type ParsedText =
+  | { readonly parts: readonly (string | Reference)[]; readonly fault?: undefined }
+  | { readonly parts?: undefined; readonly fault: string };
 
 const opening = /\$?\$\{/g;
 

@@ -1,13 +1,16 @@
 /** Parameter Store and Secrets Manager. Each client is imported when the first reference of its kind is met: most runs need neither. */
 import { type Retry, SyncError } from '../errors.ts';
 
+/** A service that does not answer has to become an error well within an invocation: three attempts of ten seconds. */
+const bounded = { maxAttempts: 3, requestHandler: { connectionTimeout: 3000, requestTimeout: 10_000, throwOnRequestTimeout: true } };
+
 let parameterStore: Promise<(name: string) => Promise<string | undefined>> | undefined;
 let secretsManager: Promise<(name: string) => Promise<string | undefined>> | undefined;
 
 /** Value of an SSM parameter, decrypted. The error's message is the reason alone. */
 export async function fetchParameter(name: string): Promise<string> {
   parameterStore ??= import('@aws-sdk/client-ssm').then(({ GetParameterCommand, SSMClient }) => {
-    const client = new SSMClient({});
+    const client = new SSMClient(bounded);
     return async (parameter) => (await client.send(new GetParameterCommand({ Name: parameter, WithDecryption: true }))).Parameter?.Value;
   });
   return found(parameterStore, name);
@@ -16,7 +19,7 @@ export async function fetchParameter(name: string): Promise<string> {
 /** Text of a secret. A binary one is refused: a connection field is text. */
 export async function fetchSecret(name: string): Promise<string> {
   secretsManager ??= import('@aws-sdk/client-secrets-manager').then(({ GetSecretValueCommand, SecretsManagerClient }) => {
-    const client = new SecretsManagerClient({});
+    const client = new SecretsManagerClient(bounded);
     return async (secret) => (await client.send(new GetSecretValueCommand({ SecretId: secret }))).SecretString;
   });
   return found(secretsManager, name);
