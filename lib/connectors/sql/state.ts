@@ -94,6 +94,12 @@ export class StateStatements {
     };
   }
 
+  /** The position is gone (what was staged had to be made anew), and the sync reads from its beginning; `seq` goes on. */
+  forgetCursor(sync: string, shard: string): Statement {
+    const w = writer(this.#dialect);
+    return { sql: `UPDATE ${this.#state} SET ${this.#dialect.quote('cursor')} = NULL WHERE ${this.#is(w, sync, shard)}`, params: w.params };
+  }
+
   insertDeadLetter(sync: string, letter: DeadLetter): Statement {
     const w = writer(this.#dialect);
     const columns = ['id', 'sync', 'place', 'code', 'reason', 'row', 'kind', 'at'].map((column) => this.#dialect.quote(column)).join(', ');

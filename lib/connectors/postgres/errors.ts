@@ -1,0 +1,119 @@
+/** PostgreSQL's errors by SQLSTATE and errno. Texts of class 22 and 23 quote values of rows, so they never go any further. */
+import pg from 'pg';
+import { type ErrorCode, type ErrorPlace, type Retry, SyncError } from '../../errors.ts';
+
+interface Rule {
+  readonly code: ErrorCode;
+  readonly retry?: Retry;
+  /** Said instead of the server's own text. */
+  readonly says?: string;
+}
+
+/** https://www.postgresql.org/docs/current/errcodes-appendix.html; the two-letter entries stand for their class. */
+const rules: Readonly<Record<string, Rule>> = {
+  '08': { code: 'CONNECTION_FAILED', retry: 'backoff' },
+  '0A': { code: 'UNSUPPORTED' },
+  '21': { code: 'ROW_REJECTED', says: 'one statement would change a row twice' },
+  '22': { code: 'VALUE_UNREPRESENTABLE', says: 'a value does not fit the column' },
+  '22001': { code: 'VALUE_UNREPRESENTABLE', says: 'a text is too long for the column' },
+  '22003': { code: 'VALUE_UNREPRESENTABLE', says: 'a number is out of the range of the column' },
+  '22007': { code: 'VALUE_UNREPRESENTABLE', says: 'a text is no date or time' },
+  '22008': { code: 'VALUE_UNREPRESENTABLE', says: 'a date or time is out of range' },
+  '22021': { code: 'VALUE_UNREPRESENTABLE', says: 'a text has a character that the encoding of the database lacks' },
+  '22P02': { code: 'VALUE_UNREPRESENTABLE', says: 'a text is no value of the type of the column' },
+  '22P03': { code: 'VALUE_UNREPRESENTABLE', says: 'bytes are no value of the type of the column' },
+  '22P05': { code: 'VALUE_UNREPRESENTABLE', says: 'a text has a character that the encoding of the database lacks' },
+  '23': { code: 'ROW_REJECTED', says: 'a constraint refuses a row' },
+  '23502': { code: 'ROW_REJECTED', says: 'a row has NULL where the column allows none' },
+  '23503': { code: 'ROW_REJECTED', says: 'a row refers to one that is not there' },
+  '23505': { code: 'ROW_REJECTED', says: 'a row has a key that is there already' },
+  '23514': { code: 'ROW_REJECTED', says: 'a row fails a check' },
+  '25006': { code: 'PERMISSION_DENIED', says: 'the server takes no writes (a standby, or a read-only session)' },
+  '25P03': { code: 'CONNECTION_FAILED', retry: 'backoff' },
+  '28': { code: 'AUTHENTICATION_FAILED' },
+  '3D000': { code: 'NOT_FOUND' },
+  '3F000': { code: 'NOT_FOUND' },
+  '40': { code: 'CONFLICT', retry: 'now' },
+  '42': { code: 'CONFIG_INVALID' },
+  '42501': { code: 'PERMISSION_DENIED' },
+  '42703': { code: 'NOT_FOUND' },
+  '42P01': { code: 'NOT_FOUND' },
+  '42804': { code: 'SCHEMA_MISMATCH' },
+  '44': { code: 'ROW_REJECTED', says: 'a row fails the check option of a view' },
+  '53': { code: 'THROTTLED', retry: 'backoff' },
+  '53100': { code: 'DISK_FULL', retry: 'backoff' },
+  '54': { code: 'TOO_LARGE' },
+  '55P03': { code: 'CONFLICT', retry: 'now', says: 'another session held a lock for too long' },
+  '57014': { code: 'TIMEOUT', retry: 'backoff' },
+  '57P': { code: 'CONNECTION_FAILED', retry: 'backoff' },
+  '58': { code: 'CONNECTION_FAILED', retry: 'backoff' },
+  P0: { code: 'ROW_REJECTED', says: 'a trigger or function refuses a row' },
+};
+
+const networkErrors: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ECONNABORTED',
+  'ENOENT',
+  'EACCES',
+]);
+
+export interface ErrorContext extends ErrorPlace {
+  /** What was being done, as the start of the message: `Reading public.orders`. */
+  readonly doing: string;
+  /** The connection is gone: an error without a code means just that. */
+  readonly lost?: boolean;
+}
+
+/** Anything that the driver throws. `retry` and code come from SQLSTATE or errno alone. */
+export function postgresError(error: unknown, context: ErrorContext): SyncError {
+  if (error instanceof SyncError) return error;
+  const { doing, lost = false, ...place } = context;
+  if (error instanceof pg.DatabaseError && error.code !== undefined) return databaseError(error, error.code, { doing, place });
+  const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
+  if (code !== undefined && networkErrors.has(code))
+    return new SyncError('CONNECTION_FAILED', `${doing} failed: the connection to PostgreSQL could not be made or was lost (${code}).`, {
+      ...place,
+      retry: 'backoff',
+      cause: error,
+    });
+  if (code !== undefined && /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|EPROTO|HOSTNAME_MISMATCH)/.test(code))
+    return new SyncError('CONNECTION_FAILED', `${doing} failed: no encrypted connection could be made (${code}). See ssl and sslCa.`, {
+      ...place,
+      cause: error,
+    });
+  if (lost) return new SyncError('CONNECTION_FAILED', `${doing} failed: the connection to PostgreSQL was lost.`, { ...place, retry: 'backoff', cause: error });
+  return new SyncError('INTERNAL', `${doing} failed: ${error instanceof Error ? error.message : String(error)}`, { ...place, cause: error });
+}
+
+function databaseError(error: pg.DatabaseError, sqlState: string, { doing, place }: { doing: string; place: ErrorPlace }): SyncError {
+  const rule = rules[sqlState] ?? rules[sqlState.slice(0, 3)] ?? rules[sqlState.slice(0, 2)] ?? { code: 'INTERNAL' as const };
+  const quotesRows = rule.code === 'VALUE_UNREPRESENTABLE' || rule.code === 'ROW_REJECTED';
+  const line = /^COPY .*, line ([0-9]+)/s.exec(error.where ?? '')?.[1];
+  const column = place.column ?? error.column;
+  const key = place.key ?? (line === undefined ? undefined : `row ${line} of the batch`);
+  const says = rule.says ?? error.message;
+  const where = [
+    column === undefined ? '' : `column ${column}`,
+    error.constraint === undefined ? '' : `constraint ${error.constraint}`,
+    key === undefined ? '' : key.startsWith('row ') ? key : `key ${key}`,
+  ].filter((text) => text !== '');
+  return new SyncError(rule.code, `${doing} failed: ${says}${where.length === 0 ? '' : ` (${where.join(', ')})`} [SQLSTATE ${sqlState}].`, {
+    ...place,
+    ...(column === undefined ? {} : { column }),
+    ...(key === undefined ? {} : { key }),
+    ...(rule.retry === undefined ? {} : { retry: rule.retry }),
+    ...(quotesRows ? {} : { cause: error }),
+  });
+}
+
+/** SQLSTATE of an error that came from the server. */
+export function sqlState(error: unknown): string | undefined {
+  return error instanceof pg.DatabaseError ? error.code : undefined;
+}

@@ -1,0 +1,79 @@
+/** Statements that move a batch from where COPY put it into the table. */
+import { postgresDialect } from './dialect.ts';
+import type { PreparedTable } from './target-table.ts';
+
+const quote = postgresDialect.quote;
+
+/** Rows as they stand; rows with an operation behind them. Temporary tables are each connection's own. */
+export const batchTable = 'pg_temp._idra_batch';
+export const changesTable = 'pg_temp._idra_changes';
+export const operationColumn = '_idra_operation';
+
+/** Types of the table's columns without its constraints: those are for the table to check. */
+export function createBatchTable(table: PreparedTable): string {
+  return `CREATE TEMPORARY TABLE IF NOT EXISTS ${batchTable.slice('pg_temp.'.length)} ON COMMIT DELETE ROWS AS SELECT ${names(table)} FROM ${table.place.sql} WHERE false`;
+}
+
+export function createChangesTable(table: PreparedTable): string {
+  return `CREATE TEMPORARY TABLE IF NOT EXISTS ${changesTable.slice('pg_temp.'.length)} ON COMMIT DELETE ROWS AS SELECT ${names(table)}, 0::smallint AS ${operationColumn} FROM ${table.place.sql} WHERE false`;
+}
+
+export function names(table: PreparedTable): string {
+  return table.columns.map(({ name }) => quote(name)).join(', ');
+}
+
+/** `dedupe`: the last row of a key wins. COPY fills the temporary table in order, so `ctid` is the order of the batch. */
+export function upsertFrom(table: PreparedTable, from: string, options: { dedupe: boolean; operations: boolean }): string {
+  const key = keyList(table);
+  const rows = options.dedupe ? `(SELECT DISTINCT ON (${key}) * FROM ${from} ORDER BY ${key}, ctid DESC) AS b` : `${from} AS b`;
+  const where = options.operations ? ` WHERE b.${operationColumn} <> 2` : '';
+  return `INSERT INTO ${table.place.sql} (${names(table)})${overriding(table)} SELECT ${table.columns.map(({ name }) => `b.${quote(name)}`).join(', ')} FROM ${rows}${where} ${onConflict(table)}`;
+}
+
+/** Deletes (or marks) the rows whose last operation in the batch is a delete. */
+export function deleteFrom(table: PreparedTable, from: string): string {
+  const key = keyList(table);
+  const last = `(SELECT DISTINCT ON (${key}) * FROM ${from} ORDER BY ${key}, ctid DESC) AS b`;
+  const match = `${table.key.map((name) => `t.${quote(name)} = b.${quote(name)}`).join(' AND ')} AND b.${operationColumn} = 2`;
+  const { softDelete } = table;
+  if (softDelete === null) return `DELETE FROM ${table.place.sql} AS t USING ${last} WHERE ${match}`;
+  return `UPDATE ${table.place.sql} AS t SET ${quote(softDelete.column)} = ${softDelete.marked} FROM ${last} WHERE ${match}`;
+}
+
+/** A row of the batch without a key: ON CONFLICT would take each for a new one. */
+export function nullKeyCheck(table: PreparedTable, from: string): string | null {
+  if (table.nullableKey.length === 0) return null;
+  return `SELECT 1 FROM ${from} WHERE ${table.nullableKey.map((name) => `${quote(name)} IS NULL`).join(' OR ')} LIMIT 1`;
+}
+
+/**
+ * The staged rows take the place of the old ones. DELETE rather than TRUNCATE: readers see the old rows until the commit, and wait for nothing. A table that others refer to keeps the rows
+ * whose keys stay.
+ */
+export function replaceStatements(table: PreparedTable, referenced: boolean): string[] {
+  const stage = table.stage ?? '';
+  const insert = `INSERT INTO ${table.place.sql} (${names(table)})${overriding(table)} SELECT ${names(table)} FROM ${stage}`;
+  if (!referenced || table.key.length === 0) return [`DELETE FROM ${table.place.sql}`, insert, `TRUNCATE ${stage}`];
+  const same = table.key.map((name) => `t.${quote(name)} = s.${quote(name)}`).join(' AND ');
+  return [
+    `DELETE FROM ${table.place.sql} AS t WHERE NOT EXISTS (SELECT 1 FROM ${stage} AS s WHERE ${same})`,
+    `${insert} ${onConflict(table)}`,
+    `TRUNCATE ${stage}`,
+  ];
+}
+
+export const referencedQuery = "SELECT 1 FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confrelid = to_regclass($1) LIMIT 1";
+
+function keyList(table: PreparedTable): string {
+  return table.key.map(quote).join(', ');
+}
+
+function overriding(table: PreparedTable): string {
+  return table.overriding ? ' OVERRIDING SYSTEM VALUE' : '';
+}
+
+function onConflict(table: PreparedTable): string {
+  const set = table.columns.filter(({ name }) => !table.key.includes(name)).map(({ name }) => `${quote(name)} = EXCLUDED.${quote(name)}`);
+  if (table.softDelete !== null) set.push(`${quote(table.softDelete.column)} = ${table.softDelete.unmarked}`);
+  return `ON CONFLICT (${keyList(table)}) DO ${set.length === 0 ? 'NOTHING' : `UPDATE SET ${set.join(', ')}`}`;
+}

@@ -1,0 +1,225 @@
+/** One long read in one snapshot, cut into chunks as the server sends it. */
+import pgCopy from 'pg-copy-streams';
+import { SyncError } from '../../errors.ts';
+import type { Row, Schema, Value } from '../../values/types.ts';
+import type { Chunk, Cursor, RawFormat, ReadOptions, Remaining, Source, SourceRequest } from '../connector.ts';
+import { GroupCutter } from '../sql/group-cutter.ts';
+import { nullError, planRead, type ReadPass, type ReadPlan } from '../sql/read-plan.ts';
+import { copyBinary } from './copy-binary.ts';
+import { cutLines, LineBuffer, textDecoder } from './copy-text.ts';
+import { cursorText } from './cursor-text.ts';
+import { dialectFor } from './dialect.ts';
+import { type ErrorContext, postgresError } from './errors.ts';
+import { rawFormatOf } from './raw-format.ts';
+import { openRelation, type PgRelation, type SourceOptions } from './relation.ts';
+import { remainingRows } from './remaining.ts';
+import { Session } from './session.ts';
+import type { Settings } from './settings.ts';
+import { comparable, type PgColumn, selectExpression, wireKind } from './types.ts';
+
+/** Of the COPY stream: about one chunk. */
+const chunkBytes = 1 << 17;
+
+export class PostgresSource implements Source {
+  readonly system = 'postgres';
+  readonly schema: Schema;
+  readonly rawFormats?: readonly RawFormat[];
+  readonly #settings: Settings;
+  readonly #request: SourceRequest;
+  readonly #relation: PgRelation;
+  /** Row path and raw path differ in what they select of a column. */
+  readonly #plan: ReadPlan;
+  readonly #rawPlan: ReadPlan;
+  #session: Session;
+
+  static async open(settings: Settings, request: SourceRequest): Promise<PostgresSource> {
+    const session = await Session.open(settings, `idra ${request.sync}`);
+    const options = request.options as SourceOptions;
+    try {
+      return new PostgresSource(session, settings, { request, relation: await openRelation(session, options, request.peer) });
+    } catch (error) {
+      session.destroy();
+      throw postgresError(error, {
+        doing: `Opening ${options.table ?? 'the query'} of sync ${request.sync}`,
+        ...(options.table === undefined ? {} : { table: options.table }),
+        lost: session.lost,
+      });
+    }
+  }
+
+  private constructor(session: Session, settings: Settings, about: { request: SourceRequest; relation: PgRelation }) {
+    const { request, relation } = about;
+    this.#session = session;
+    this.#settings = settings;
+    this.#request = request;
+    this.#relation = relation;
+    const names = chosenColumns(relation, request);
+    this.#plan = this.#planFor(names, true);
+    this.#rawPlan = this.#planFor(names, false);
+    this.#checkCursor();
+    const columns = this.#plan.selected.slice(0, this.#plan.visible);
+    const key = (request.cursor.key.length > 0 ? request.cursor.key : relation.key).filter((name) => names.includes(name));
+    const whole = key.length === (request.cursor.key.length > 0 ? request.cursor.key : relation.key).length;
+    this.schema = { name: relation.name, columns, key: whole ? key : [] };
+    const raw = rawFormatOf(this.#rawPlan);
+    if (raw !== undefined) this.rawFormats = [raw];
+  }
+
+  async *read(options: ReadOptions, signal: AbortSignal): AsyncGenerator<Chunk> {
+    signal.throwIfAborted();
+    const raw = options.rawFormat !== undefined;
+    const plan = raw ? this.#rawPlan : this.#plan;
+    const passes = plan.passes(options.from);
+    const session = await this.#connected();
+    let complete = false;
+    try {
+      await session.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+      for (const { sql, column } of plan.nullChecks()) if ((await session.query(sql)).length > 0) throw nullError(this.#relation, column, this.#request.cursor);
+      for (const pass of passes) {
+        const chunks = raw
+          ? copyBinary({ plan, pass, options, copy: this.#copy(session, pass, signal, ' (FORMAT binary)') })
+          : this.#rows(session, { plan, pass, options }, signal);
+        yield* chunks;
+        signal.throwIfAborted();
+      }
+      await session.query('COMMIT');
+      complete = true;
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      throw postgresError(error, this.#place('Reading'));
+    } finally {
+      // In the middle of a COPY nothing but its end could be read from this connection
+      if (!complete) session.destroy();
+    }
+  }
+
+  cursorAfter(values: readonly Value[]): Cursor {
+    return this.#plan.cursorAfter(values);
+  }
+
+  async remaining(from: Cursor | null): Promise<Remaining> {
+    try {
+      return await remainingRows(await this.#connected(), this.#plan, from);
+    } catch (error) {
+      throw postgresError(error, this.#place('Counting the rest of'));
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#session[Symbol.asyncDispose]();
+  }
+
+  async *#rows(session: Session, work: { plan: ReadPlan; pass: ReadPass; options: ReadOptions }, signal: AbortSignal): AsyncGenerator<Chunk> {
+    const { plan, pass, options } = work;
+    const { maxBytes, maxRows } = options;
+    const decode = textDecoder(plan.selected.map((column) => wireKind((column as PgColumn).pg)));
+    const buffer = new LineBuffer();
+    const cursorOf = (row: Row): Cursor =>
+      plan.cursorOf(
+        plan.cursorIndexes.map((i) => cursorText(row[i] ?? null)),
+        pass,
+      );
+    const group = pass.boundary === 'group' ? new GroupCutter((row) => cursorText(row[plan.cursorIndexes[0] ?? 0] ?? null) ?? '') : null;
+    const hidden = plan.selected.length > plan.visible;
+    const strip = (rows: Row[]): Row[] => {
+      if (hidden) for (const row of rows) row.length = plan.visible;
+      return rows;
+    };
+    for await (const piece of this.#copy(session, pass, signal, '')) {
+      const whole = buffer.push(piece);
+      if (whole === null) continue;
+      for (const part of cutLines(whole, maxBytes)) {
+        const all = decode(part);
+        for (let start = 0; start < all.length; start += maxRows) {
+          const rows = all.length <= maxRows ? all : all.slice(start, start + maxRows);
+          const bytes = all.length <= maxRows ? part.length : Math.round((part.length * rows.length) / all.length);
+          if (group !== null) {
+            for (const cut of group.push(rows)) {
+              const share = cut.rows.length === rows.length ? bytes : Math.round((bytes * cut.rows.length) / rows.length);
+              yield { kind: 'rows', rows: strip(cut.rows), bytes: share, boundary: cut.boundary === null ? null : plan.cursorOf([cut.boundary], pass) };
+            }
+            continue;
+          }
+          const last = rows.at(-1);
+          const boundary = pass.boundary === 'none' || last === undefined ? null : cursorOf(last);
+          yield { kind: 'rows', rows: strip(rows), bytes, boundary };
+        }
+      }
+    }
+    if (buffer.rest > 0)
+      throw new SyncError('CONNECTION_FAILED', `The read of ${this.#relation.name} broke off inside a row.`, { table: this.#relation.name, retry: 'backoff' });
+    if (group !== null) for (const cut of group.finish()) yield { kind: 'rows', rows: [], bytes: 0, boundary: plan.cursorOf([cut.boundary], pass) };
+    if (pass.end !== null) yield { kind: 'rows', rows: [], bytes: 0, boundary: pass.end };
+  }
+
+  async *#copy(session: Session, pass: ReadPass, signal: AbortSignal, format: string): AsyncGenerator<Buffer> {
+    const stream = session.client.query(pgCopy.to(`COPY (${pass.sql}) TO STDOUT${format}`, { highWaterMark: chunkBytes }));
+    const abort = (): void => {
+      stream.destroy(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      for await (const piece of stream) yield piece;
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  #planFor(columns: readonly string[], rowPath: boolean): ReadPlan {
+    const { mode, cursor, where, peer } = this.#request;
+    const relation = this.#relation;
+    const types = new Map(relation.columns.map((column) => [column.name, column.pg]));
+    const dialect = dialectFor((name) => types.get(name)?.sql ?? 'text');
+    return planRead(dialect, relation, {
+      mode,
+      columns,
+      cursor,
+      ...(where === undefined ? {} : { where }),
+      ...(rowPath ? { select: (column, expression) => selectExpression((column as PgColumn).pg, expression, peer) } : {}),
+      // Transactions below the oldest that still runs have all ended: nothing can appear behind this cursor
+      upTo: (column, expression) => ((column as PgColumn).pg.base === 'xid8' ? `${expression} < pg_snapshot_xmin(pg_current_snapshot())` : undefined),
+    });
+  }
+
+  #checkCursor(): void {
+    for (const i of this.#plan.cursorIndexes) {
+      const column = this.#plan.selected[i] as PgColumn | undefined;
+      if (column !== undefined && !comparable(column.pg))
+        throw new SyncError(
+          'UNSUPPORTED',
+          `${this.#relation.name}.${column.name} is ${column.pg.sql}, which has no order: choose another cursor column or key.`,
+          { table: this.#relation.name, column: column.name },
+        );
+    }
+    const { mode, cursor } = this.#request;
+    const first = this.#plan.selected[this.#plan.cursorIndexes[0] ?? -1];
+    if (mode === 'timestamp' && cursor.lookbackSeconds > 0 && first !== undefined && first.type.kind !== 'timestamp' && first.type.kind !== 'date')
+      throw new SyncError('CONFIG_INVALID', `cursor.lookback needs a date or timestamp, and ${this.#relation.name}.${first.name} is ${first.type.kind}.`, {
+        field: 'cursor.lookback',
+        table: this.#relation.name,
+        column: first.name,
+      });
+  }
+
+  async #connected(): Promise<Session> {
+    if (this.#session.lost) this.#session = await Session.open(this.#settings, `idra ${this.#request.sync}`);
+    return this.#session;
+  }
+
+  #place(doing: string): ErrorContext {
+    return { doing: `${doing} ${this.#relation.name}`, table: this.#relation.name, sync: this.#request.sync, lost: this.#session.lost };
+  }
+}
+
+/** After include and exclude, in the table's order; names that are not there are refused. */
+function chosenColumns(relation: PgRelation, request: SourceRequest): string[] {
+  const { include, exclude = [] } = request;
+  const known = new Set(relation.columns.map((column) => column.name));
+  for (const name of [...(include ?? []), ...exclude]) {
+    if (!known.has(name))
+      throw new SyncError('NOT_FOUND', `${relation.name} has no column ${JSON.stringify(name)}, which columns names.`, { table: relation.name, column: name });
+  }
+  const chosen = [...known].filter((name) => (include === undefined || include.includes(name)) && !exclude.includes(name));
+  if (chosen.length === 0) throw new SyncError('CONFIG_INVALID', `No column of ${relation.name} is left to read.`, { table: relation.name, field: 'columns' });
+  return chosen;
+}
