@@ -18,7 +18,7 @@ export async function faultReport(faults: readonly Fault[], { colors, noun }: { 
   for (const fault of faults) {
     const lines = files.get(fault.file) ?? (await linesOf(fault.file));
     files.set(fault.file, lines);
-    const place = `${fault.file}:${fault.line}:${fault.column}`;
+    const place = lines.length === 0 ? fault.file : `${fault.file}:${fault.line}:${fault.column}`;
     blocks.push(`${colors.bold(place)}${fault.path === '' ? '' : ` ${colors.cyan(fault.path)}`}\n  ${paint(fault.message)}${excerpt(fault, lines, colors)}`);
   }
   return `${blocks.join('\n\n')}\n\n${counted(faults.length, noun)}`;

@@ -57,8 +57,8 @@ function text(result: Checked, { colors, width }: Output): string {
   }
   const lines = [
     `${colors.green('✔')} ${heading}  ${result.server}`,
-    wrap(`    reads   ${result.read}`, width, '            '),
-    wrap(`    writes  ${result.write}`, width, '            '),
+    wrap(`    ${result.read}`, width, '      '),
+    wrap(`    ${result.write}`, width, '      '),
     colors.dim(`    as a destination: ${result.guarantee}`),
   ];
   return lines.join('\n');

@@ -1,6 +1,7 @@
 /** `idra checkpoint`: where a sync stands, put elsewhere or forgotten. */
 import { setPosition } from '../../engine/set-position.ts';
 import { SyncError } from '../../errors.ts';
+import { cursorText } from '../cursor-text.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { CommonFlags } from '../flags.ts';
 import { ago, table } from '../format.ts';
@@ -22,7 +23,8 @@ export async function show(sync: string, flags: CheckpointFlags): Promise<number
       continue;
     }
     const facts = [
-      ['cursor', cursor ?? 'the beginning'],
+      ['stands at', cursorText(cursor)],
+      ...(cursor === null || cursorText(cursor) === cursor ? [] : [['cursor', cursor]]),
       ['batch', `${seq}${batchId === '' ? '' : ` (${batchId})`}`],
       ['written', `${at} (${ago(at, Date.now())})`],
       ['fence', `${fence}, epoch ${epoch}`],
@@ -55,6 +57,6 @@ async function move(sync: string, cursor: string | null, { file, flags }: { file
   const outcome = await setPosition(definition, session.deps, { cursor, signal: stop.signal });
   if (!outcome.set) throw new SyncError('LOCK_HELD', `${sync} cannot be moved now: ${outcome.reason}.`, { sync, retry: 'backoff' });
   if (output.json) output.data({ sync, cursor, seq: outcome.seq });
-  output.line(`${output.colors.green('✔')} the next run of ${sync} reads ${cursor === null ? 'from the beginning' : `after ${cursor}`}`);
+  output.line(`${output.colors.green('✔')} the next run of ${sync} reads ${cursor === null ? 'from the beginning' : `after ${cursorText(cursor)}`}`);
   return exitCodes.succeeded;
 }

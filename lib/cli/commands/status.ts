@@ -1,5 +1,6 @@
 /** `idra status`: where every sync stands. */
 import { describeEntry } from '../../coordination/queue.ts';
+import { cursorText } from '../cursor-text.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { type CommonFlags, fileAndNames } from '../flags.ts';
 import { ago, count, counted, duration, wrap } from '../format.ts';
@@ -44,7 +45,7 @@ function text(found: SyncStatus, { colors, width }: Output): string {
   if (found.lastSlot !== null) facts.push(['last slot', found.lastSlot]);
   if (found.lag !== null) facts.push(['lag', lagText(found.lag)]);
   if (found.checkpoint !== null)
-    facts.push(['checkpoint', `${found.checkpoint.cursor ?? 'the beginning'}, batch ${found.checkpoint.seq}, ${ago(found.checkpoint.at, now)}`]);
+    facts.push(['checkpoint', `${cursorText(found.checkpoint.cursor)}; batch ${found.checkpoint.seq}, ${ago(found.checkpoint.at, now)}`]);
   const { holders, waiting } = found.lock;
   facts.push(['lock', holders.length === 0 ? 'free' : `held by ${holders.join('; ')}`]);
   if (waiting.length > 0) facts.push(['waiting', waiting.join('; ')]);

@@ -28,10 +28,10 @@ export function nextSteps({ definitions, state, target }: NextSteps): string[] {
     `  ${call} status ${file} ${store}`,
     `  ${call} run --watch ${file} ${store}`,
     `  ${call} discover shop ${file}`,
-    `  ${call} demo --to postgres://user@host/database`,
     `  ${call} --help`,
     '',
-    `The syncs are in ${file}; write your own the same way: see README.md.`,
+    `Your own database: add --to postgres://… or --to mysql://… to the demo.`,
+    `Your own syncs: write a file like ${file}, see README.md.`,
   );
   return lines;
 }
