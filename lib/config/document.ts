@@ -32,7 +32,11 @@ export function readDocument(text: string): ReadDocument {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
-  const faults = document.errors.map((error) => ({ ...position(error.pos[0]), message: explanations.get(error.code) ?? error.message }));
+  // An unknown tag is a warning to the library; here it would be something that was written and has no effect.
+  const faults = [...document.errors, ...document.warnings].map((error) => ({
+    ...position(error.pos[0]),
+    message: explanations.get(error.code) ?? error.message,
+  }));
   let value: unknown;
   if (faults.length === 0) {
     try {
@@ -44,6 +48,29 @@ export function readDocument(text: string): ReadDocument {
     }
   }
   return { value, faults, locate: (path, at = 'value') => position(offsetOf(document, path, at)) };
+}
+
+/**
+ * The same for JSON that this system wrote itself, twenty times as fast: a field that stands twice is not seen. Places are looked up only when there is
+ * something to say.
+ */
+export function readOwnJson(text: string): ReadDocument {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return readDocument(text);
+  }
+  let document: ReadDocument | undefined;
+  return {
+    value,
+    faults: [],
+    locate(path, at) {
+      document ??= readDocument(text);
+      return document.locate(path, at);
+    },
+  };
 }
 
 function offsetOf(document: Document, path: FieldPath, at: 'key' | 'value'): number {

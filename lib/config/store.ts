@@ -3,7 +3,7 @@ import { checkTogether } from './check-together.ts';
 import { Collector } from './collector.ts';
 import { type ParsedConnection, parseConnection } from './connections.ts';
 import type { ConnectionDefinition, Definitions, SyncDefinition } from './definition.ts';
-import { readDocument } from './document.ts';
+import { readOwnJson } from './document.ts';
 import { formatDuration } from './duration.ts';
 import { DefinitionsError } from './faults.ts';
 import { refuseLiteralSecrets } from './literal-secrets.ts';
@@ -79,7 +79,7 @@ export function fromStored(texts: readonly StoredText[], origin: string): Stored
 
 /** Paths begin at the definition itself: it has a text of its own. */
 function read(text: string, origin: string): { value: unknown; collector: Collector } {
-  const document = readDocument(text);
+  const document = readOwnJson(text);
   const collector = new Collector(origin, document.locate, (path) => path.slice(2));
   for (const fault of document.faults) collector.fault([], fault.message);
   return { value: document.value, collector };

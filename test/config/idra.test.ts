@@ -56,7 +56,7 @@ describe("Idra's own file", () => {
 
   it('keeps no secret in what it says', async () => {
     const text = await readFile(join(import.meta.dirname, 'fixtures', 'idra.json'), 'utf8');
-    const broken = text.replace('sslmode=disable', 'sslmode=prefer').replace('tcp(127.0.0.1:3307)', 'udp(127.0.0.1)').replace('"Timestamp"', '"Time"');
+    const broken = text.replace('sslmode=disable', 'sslmode=verify-ca').replace('tcp(127.0.0.1:3307)', 'udp(127.0.0.1)').replace('"Timestamp"', '"Time"');
     const messages = said(broken).join('\n');
     expect(messages).toContain('[0].source_connector.connection_string');
     expect(messages).not.toMatch(/two words|p@ss/);

@@ -84,6 +84,7 @@ syncs:
     ['syncs: []\n---\nsyncs: []', 'a second document begins here: put everything into one, without a line of ---'],
     ['syncs: [', 'Flow sequence in block collection must be sufficiently indented and end with a ]'],
     ['syncs: *missing', 'Unresolved alias (the anchor must be set before the alias): missing'],
+    ['syncs: !list []', 'Unresolved tag: !list'],
     ['just text', 'has to be an object with the fields connections and syncs'],
     ['- 1\n- 2', 'has to be an object with the fields connections and syncs'],
     ['syncs: {}', 'has to be a list'],

@@ -1,7 +1,10 @@
 /** PostgreSQL connection strings as Go's driver takes them: `host=… user=… password=…` (libpq's keyword form) and `postgres://…`. */
 import { filled, literal, port, refused, type TranslatedConnection } from './result.ts';
 
-const sslModes: ReadonlyMap<string, string> = new Map([
+/** Without a mode the connector encrypts where the server can, which is what `prefer` means; `allow` would do with less. */
+const sslModes: ReadonlyMap<string, string | undefined> = new Map([
+  ['prefer', undefined],
+  ['allow', undefined],
   ['disable', 'disable'],
   ['require', 'require'],
   ['verify-full', 'verify-full'],
@@ -27,8 +30,7 @@ export function translatePostgres(text: string): TranslatedConnection {
       faults.push(`the setting "${name}" has no counterpart: take it out`);
   }
   const sslmode = settings.get('sslmode');
-  if (sslmode !== undefined && !sslModes.has(sslmode))
-    faults.push(`sslmode has to be one of ${[...sslModes.keys()].join(', ')} here: the others fall back, or check half`);
+  if (sslmode !== undefined && !sslModes.has(sslmode)) faults.push(`sslmode has to be one of ${[...sslModes.keys()].join(', ')} here`);
   const host = settings.get('host') ?? 'localhost';
   if (host.includes(',')) faults.push('several hosts have no counterpart: name one');
   const portText = settings.get('port');
@@ -66,7 +68,7 @@ function fromUrl(text: string): Map<string, string> | string {
   const settings = new Map<string, string>();
   try {
     for (const [name, value] of [
-      ['host', url.hostname],
+      ['host', url.hostname.replace(/^\[|\]$/g, '')],
       ['port', url.port],
       ['user', url.username],
       ['password', url.password],
