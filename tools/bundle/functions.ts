@@ -3,6 +3,7 @@ import { readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { build, type Metafile } from 'esbuild';
 import { etcdProto } from './etcd-proto.ts';
+import { namedExports } from './named-exports.ts';
 import { noDrivers } from './no-drivers.ts';
 import { refuseWarnings } from './warnings.ts';
 
@@ -49,7 +50,7 @@ export async function buildFunction(name: string, arch: Architecture): Promise<M
     loader: { '.node': 'copy' },
     external: ['pg-native'],
     banner: { js: commonJs },
-    plugins: [etcdProto(), ...(name === 'coordinator' ? [noDrivers()] : [])],
+    plugins: [etcdProto(), namedExports(), ...(name === 'coordinator' ? [noDrivers()] : [])],
   });
   refuseWarnings(warnings);
   refuseMissingAddon(name, metafile, arch);

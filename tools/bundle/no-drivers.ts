@@ -1,20 +1,25 @@
 /**
- * The coordinator reads definitions and never opens a connection: what `registry` would load lazily (the drivers) is left out of its bundle.
+ * The coordinator reads definitions and never opens a connection, and it runs over etcd alone: what it would load lazily and never does (the drivers, the store in a file) is left out of its bundle.
  */
 import type { Plugin } from 'esbuild';
+
+const leftOut: readonly { readonly importer: RegExp; readonly path: RegExp }[] = [
+  { importer: /[\\/]lib[\\/]connectors[\\/]registry\.ts$/, path: /^\.\/[a-z0-9]+\/index\.ts$/ },
+  { importer: /[\\/]lib[\\/]coordination[\\/]coordination\.ts$/, path: /^\.\/embedded\// },
+];
 
 export function noDrivers(): Plugin {
   return {
     name: 'no-drivers',
     setup(build) {
-      build.onResolve({ filter: /^\.\/[a-z0-9]+\/index\.ts$/ }, ({ importer, kind, path }) => {
-        if (kind !== 'dynamic-import' || !/[\\/]lib[\\/]connectors[\\/]registry\.ts$/.test(importer)) return null;
-        return { path, namespace: 'no-driver' };
+      build.onResolve({ filter: /^\.\// }, ({ importer, kind, path }) => {
+        const isLeftOut = kind === 'dynamic-import' && leftOut.some((rule) => rule.importer.test(importer) && rule.path.test(path));
+        return isLeftOut ? { path, namespace: 'no-driver' } : null;
       });
-      build.onLoad({ filter: /.*/, namespace: 'no-driver' }, ({ path }) => {
-        const type = path.split('/')[1] ?? path;
-        return { contents: `throw new Error('the driver of ${type} is not part of this function')`, loader: 'js' };
-      });
+      build.onLoad({ filter: /.*/, namespace: 'no-driver' }, ({ path }) => ({
+        contents: `throw new Error(${JSON.stringify(`${path} is not part of this function`)})`,
+        loader: 'js',
+      }));
     },
   };
 }
