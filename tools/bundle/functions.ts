@@ -5,6 +5,7 @@ import { build, type Metafile } from 'esbuild';
 import { etcdProto } from './etcd-proto.ts';
 import { namedExports } from './named-exports.ts';
 import { noDrivers } from './no-drivers.ts';
+import { oneLanguage } from './one-language.ts';
 import { refuseWarnings } from './warnings.ts';
 
 export const root = path.resolve(import.meta.dirname, '../..');
@@ -12,7 +13,7 @@ export const root = path.resolve(import.meta.dirname, '../..');
 export const architectures = ['arm64', 'x64'] as const;
 export type Architecture = (typeof architectures)[number];
 
-/** CommonJS packages in an ESM bundle still ask for `require`; some name their own folder. The names are long so that no minified one meets them. */
+/** CommonJS packages in an ESM bundle still ask for `require`; some name their own folder. The names are long so that no other meets them. */
 const commonJs = [
   "import{createRequire as idraCreateRequire}from'node:module'",
   "import{dirname as idraDirname}from'node:path'",
@@ -40,8 +41,9 @@ export async function buildFunction(name: string, arch: Architecture): Promise<M
     chunkNames: '[name]-[hash]',
     assetNames: '[name]',
     mainFields: ['module', 'main'],
-    minify: true,
-    keepNames: true,
+    // Names stay as they are: a stack trace can be read, and an error's class keeps its name.
+    minifyWhitespace: true,
+    minifySyntax: true,
     legalComments: 'none',
     metafile: true,
     logLevel: 'silent',
@@ -50,7 +52,7 @@ export async function buildFunction(name: string, arch: Architecture): Promise<M
     loader: { '.node': 'copy' },
     external: ['pg-native'],
     banner: { js: commonJs },
-    plugins: [etcdProto(), namedExports(), ...(name === 'coordinator' ? [noDrivers()] : [])],
+    plugins: [etcdProto(), namedExports(), oneLanguage(), ...(name === 'coordinator' ? [noDrivers()] : [])],
   });
   refuseWarnings(warnings);
   refuseMissingAddon(name, metafile, arch);
