@@ -1,0 +1,71 @@
+/** I1, I2, I3, I4 and I6: killed at every step of the protocol and at random, over the embedded store. Not one row lost, not one doubled. */
+import { expect, it } from 'vitest';
+import { between, seeded } from '../support/proxy/random.ts';
+import { describeWith } from '../support/servers.ts';
+import { points } from './orders.ts';
+import { type DestinationKind, type StateRow, World } from './world.ts';
+
+const kinds: readonly DestinationKind[] = ['sqlite', 'postgres', 'mysql'];
+const none: StateRow = { epoch: 0n, fence: 0n, seq: 0n };
+/** Over the three destinations more than a hundred. */
+const randomKills = 34;
+
+for (const kind of kinds) {
+  await describeWith([kind], `kill -9, destination ${kind}`, () => {
+    it.each(points)('at %s: the next run completes the exact set', async (point) => {
+      await using world = await World.make(kind, {});
+      world.grow(1_700);
+      await using child = world.start({ point, nth: point.startsWith('claim') || point.startsWith('release') ? 1 : 2 });
+      expect((await child.exited).signal).toBe('SIGKILL');
+      expect(child.stdout).toContain(`at ${point}`);
+      // Nothing is there yet where the first run died before its claim
+      const before = await world.state().catch(() => none);
+      const report = await world.run();
+      expect(report).toMatchObject({ status: 'succeeded', error: null, caughtUp: true });
+      expect(await world.difference()).toEqual({ missing: [], doubledOrForeign: [] });
+      const after = await world.state();
+      expect(after.fence).toBeGreaterThan(before.fence);
+      expect(after.seq).toBe(before.seq + BigInt(report.batches));
+    });
+
+    it(`at ${randomKills} random moments while the source grows`, { timeout: 240_000 }, async () => {
+      const random = seeded(20_261_122);
+      await using world = await World.make(kind, { batch: { rows: 50, bytes: '1MB' } });
+      let killed = 0;
+      let committedBefore = 0;
+      let last = none;
+      for (let round = 0; killed < randomKills; round++) {
+        if (round > randomKills * 3) throw new Error(`only ${killed} of ${round} processes could be killed in time`);
+        world.grow(2_500);
+        await using child = world.start();
+        const exited = child.exited.then(() => true);
+        const delayMs = between(random, [300, 2_000]);
+        if (!(await Promise.race([exited, new Promise<false>((done) => setTimeout(() => done(false), delayMs))]))) {
+          await child.kill();
+          killed++;
+        }
+        const now = await world.state().catch(() => last);
+        if (now.seq > last.seq) committedBefore++;
+        expect(now.seq).toBeGreaterThanOrEqual(last.seq);
+        expect(now.fence).toBeGreaterThanOrEqual(last.fence);
+        last = now;
+      }
+      // The kills fell into the work, not only before it
+      expect(committedBefore).toBeGreaterThan(5);
+      expect(await world.run()).toMatchObject({ status: 'succeeded', caughtUp: true });
+      expect(await world.difference()).toEqual({ missing: [], doubledOrForeign: [] });
+    });
+
+    it('10,000 rows with one timestamp in batches of 1,000, killed after each batch', { timeout: 120_000 }, async () => {
+      await using world = await World.make(kind, { mode: 'timestamp', cursor: { column: 'at', key: 'id' }, batch: { rows: 1_000, bytes: '1MB' } });
+      world.grow(10_000, () => '2026-01-01 00:00:00.000001');
+      for (let batch = 0; batch < 9; batch++) {
+        await using child = world.start({ point: batch % 2 === 0 ? 'commit:after' : 'checkpoint:after', nth: 1 });
+        await child.exited;
+        expect(child.stdout.join()).toContain('at c');
+      }
+      expect(await world.run()).toMatchObject({ status: 'succeeded', caughtUp: true });
+      expect(await world.difference()).toEqual({ missing: [], doubledOrForeign: [] });
+    });
+  });
+}
