@@ -1,5 +1,5 @@
 /** The text of a definitions file as a value, with the place of every field in it. JSON is read as the YAML that it also is. */
-import { type Document, isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
+import { type Document, isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, visit } from 'yaml';
 import type { FieldPath } from './faults.ts';
 
 export interface Position {
@@ -17,8 +17,11 @@ export interface ReadDocument {
 
 const start: Position = { line: 1, column: 1 };
 
-/** What the library's codes mean for a person; the other codes keep the library's own sentence. */
+/** What the library's codes mean for a person; the other codes keep the library's own sentence, without what it quotes from the text: that may be a password. */
 const explanations: ReadonlyMap<string, string> = new Map([
+  ['TAG_RESOLVE_FAILED', 'a text that begins with ! has to stand in quotes'],
+  ['BAD_SCALAR_START', 'a text that begins with @, %, ` or another sign of YAML has to stand in quotes'],
+  ['BAD_DQ_ESCAPE', 'a backslash within double quotes begins an escape: write two, or use single quotes'],
   ['DUPLICATE_KEY', 'this field stands twice in the same object'],
   ['MULTIPLE_DOCS', 'a second document begins here: put everything into one, without a line of ---'],
   ['TAB_AS_INDENT', 'a tab is used to indent: YAML takes blanks'],
@@ -35,16 +38,25 @@ export function readDocument(text: string): ReadDocument {
   // An unknown tag is a warning to the library; here it would be something that was written and has no effect.
   const faults = [...document.errors, ...document.warnings].map((error) => ({
     ...position(error.pos[0]),
-    message: explanations.get(error.code) ?? error.message,
+    message: explanations.get(error.code) ?? error.message.replace(/: .*$/s, ''),
   }));
+  visit(document, {
+    Alias(_, alias) {
+      if (alias.resolve(document) === undefined) {
+        faults.push({
+          ...position(alias.range?.[0] ?? 0),
+          message: 'an alias refers to no anchor before it; a text that begins with * has to stand in quotes',
+        });
+      }
+    },
+  });
   let value: unknown;
   if (faults.length === 0) {
     try {
       value = document.toJS({ maxAliasCount: 100 });
     } catch (error) {
-      // Aliases that name no anchor, or that multiply beyond bounds.
       if (!(error instanceof ReferenceError)) throw error;
-      faults.push({ ...start, message: error.message });
+      faults.push({ ...start, message: 'aliases multiply beyond bounds: write out what they stand for' });
     }
   }
   return { value, faults, locate: (path, at = 'value') => position(offsetOf(document, path, at)) };

@@ -15,13 +15,16 @@ export interface Fault {
   readonly message: string;
 }
 
-/** `['syncs', 0, 'cursor', 'column']` as `syncs[0].cursor.column`; names that are no plain words are quoted. */
+/**
+ * `['syncs', 0, 'cursor', 'column']` as `syncs[0].cursor.column`; names that are no plain words are quoted, and cut after a colon: in `{ password:x }` the
+ * whole is the name.
+ */
 export function pathText(path: FieldPath): string {
   let text = '';
   for (const segment of path) {
     if (typeof segment === 'number') text += `[${segment}]`;
     else if (/^[A-Za-z_][\w-]*$/.test(segment)) text += text === '' ? segment : `.${segment}`;
-    else text += `[${JSON.stringify(segment)}]`;
+    else text += `[${JSON.stringify(segment.replace(/:.+$/s, ':…'))}]`;
   }
   return text;
 }

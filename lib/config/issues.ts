@@ -24,7 +24,10 @@ function explain(schema: ZodType, value: unknown, issue: Issue): Finding[] {
   switch (issue.code) {
     case 'unrecognized_keys': {
       const known = fieldsAt(schema, path);
-      return issue.keys.map((key) => ({ path: [...path, key], message: `is no field here${hint(key, known)}`, at: 'key' }));
+      return issue.keys.map((key) => {
+        const reason = key.includes(':') ? ': put a blank after the colon' : hint(key, known);
+        return { path: [...path, key], message: `is no field here${reason}`, at: 'key' };
+      });
     }
     case 'invalid_key':
       return [{ path, message: issue.issues.map((inner) => inner.message).join('; '), at: 'key' }];

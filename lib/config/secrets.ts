@@ -22,7 +22,7 @@ export interface ResolverOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** How long a fetched value is used, in milliseconds; 5 minutes where it is left out. */
   readonly cacheMs?: number;
-  /** Milliseconds, from any fixed point. */
+  /** Milliseconds; the wall clock where it is left out, as the monotonic one stands still while a function is frozen. */
   readonly now?: () => number;
   /** Value of an SSM parameter, decrypted. */
   readonly parameter?: (name: string) => Promise<string>;
@@ -33,7 +33,7 @@ export interface ResolverOptions {
 const defaultCacheMs = 5 * 60_000;
 
 export function createResolver(options: ResolverOptions = {}): Resolver {
-  const { redactor = processRedactor, environment = process.env, cacheMs = defaultCacheMs, now = () => performance.now() } = options;
+  const { redactor = processRedactor, environment = process.env, cacheMs = defaultCacheMs, now = Date.now } = options;
   const { parameter = fetchParameter, secret = fetchSecret } = options;
   const cache = new Map<string, { readonly value: Promise<string>; readonly until: number }>();
 

@@ -24,8 +24,11 @@ export interface OpenOptions {
 
 export type Open = (connectionName: string, options?: OpenOptions) => Promise<Opened>;
 
+/** One for the process: its cache outlives an invocation. */
+const processResolver = createResolver();
+
 /** Throws CONFIG_INVALID where there is no such connection or a resolved field does not fit, SECRET_UNRESOLVED where a reference has no value. */
-export function createOpener(definitions: Pick<Definitions, 'connections' | 'origin'>, { resolver = createResolver() }: { resolver?: Resolver } = {}): Open {
+export function createOpener(definitions: Pick<Definitions, 'connections' | 'origin'>, { resolver = processResolver }: { resolver?: Resolver } = {}): Open {
   return async (name, { fresh = false } = {}) => {
     const definition = Object.hasOwn(definitions.connections, name) ? definitions.connections[name] : undefined;
     if (definition === undefined)

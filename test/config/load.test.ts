@@ -83,8 +83,8 @@ syncs:
     ['a: 1\na: 2', 'this field stands twice in the same object'],
     ['syncs: []\n---\nsyncs: []', 'a second document begins here: put everything into one, without a line of ---'],
     ['syncs: [', 'Flow sequence in block collection must be sufficiently indented and end with a ]'],
-    ['syncs: *missing', 'Unresolved alias (the anchor must be set before the alias): missing'],
-    ['syncs: !list []', 'Unresolved tag: !list'],
+    ['syncs: *missing', 'an alias refers to no anchor before it; a text that begins with * has to stand in quotes'],
+    ['syncs: !list []', 'a text that begins with ! has to stand in quotes'],
     ['just text', 'has to be an object with the fields connections and syncs'],
     ['- 1\n- 2', 'has to be an object with the fields connections and syncs'],
     ['syncs: {}', 'has to be a list'],
@@ -95,6 +95,39 @@ syncs:
     expect(faultsOf(text).map((fault) => fault.message)).toContain(message);
   });
 
+  it.each([
+    '*hunter2',
+    '!hunter2',
+    '&hunter2',
+    '@hunter2',
+    '%hunter2',
+    '|hunter2',
+    '"hunter2',
+    "'hunter2",
+    '"x" hunter2',
+    '"\\hunter2"',
+    '[hunter2',
+    '{hunter2: ',
+    'a: hunter2',
+    '`hunter2`',
+    '${hunter2}',
+    '${env:hunter2 }',
+    '>hunter2 x\n  y',
+  ])('repeats nothing of a password that was written as %s', (written) => {
+    const places = [
+      `connections: { a: { type: mysql, host: h, password: ${written} } }`,
+      `connections:\n  a:\n    type: mysql\n    host: h\n    password: ${written}\n    prot: 1\n`,
+    ];
+    for (const place of places) expect(said(place).join('\n')).not.toContain('hunter2');
+    expect(places.flatMap(said)).not.toEqual([]);
+  });
+
+  it('tells a colon without a blank, and not what follows it', () => {
+    expect(said('connections: { a: { type: mysql, host: h, password:hunter2 } }')).toEqual([
+      'connections.a["password:…"]: is no field here: put a blank after the colon',
+    ]);
+  });
+
   it('bounds aliases that multiply', () => {
     const lines = ['a0: &a0 [x, x, x, x, x, x, x, x, x, x]'];
     for (let level = 1; level < 9; level++)
@@ -103,7 +136,7 @@ syncs:
           .fill(`*a${level - 1}`)
           .join(', ')}]`,
       );
-    expect(faultsOf(lines.join('\n')).map(({ message }) => message)).toEqual(['Excessive alias count indicates a resource exhaustion attack']);
+    expect(faultsOf(lines.join('\n')).map(({ message }) => message)).toEqual(['aliases multiply beyond bounds: write out what they stand for']);
   });
 
   it('tells values that YAML reads otherwise than meant', () => {
