@@ -1,31 +1,23 @@
 #!/usr/bin/env node
 // The way in. Plain JavaScript in syntax that an old Node can parse, so that it gets as far as the message below.
 const [major, minor] = process.versions.node.split('.').map(Number);
+// The sources are run as they stand, which Node 22 cannot; the bundle is written for it.
+const isSource = import.meta.url.endsWith('/lib/cli/idra.js');
+const isOld = isSource ? major < 24 : major < 22 || (major === 22 && minor < 15);
 
-if (major < 22 || (major === 22 && minor < 15)) {
-  process.stderr.write(`idra needs Node.js 22.15 or newer, and this is ${process.versions.node} (${process.execPath}).
+if (isOld) {
+  process.stderr.write(`idra needs Node.js ${isSource ? '24' : '22.15'} or newer here, and this is ${process.versions.node} (${process.execPath}).
 In a clone, \`npm start\` and \`npm run -s idra -- COMMAND\` use the Node.js that \`npm ci\` has installed.
 `);
   process.exitCode = 2;
 } else {
-  readyForTypeScript()
-    .then(() => import('./main.ts'))
-    .then(({ main }) => main(process.argv));
+  start();
 }
 
-/** Before 22.18 Node reads TypeScript only behind a flag; its own loader hook and type stripper do the same without one. */
-async function readyForTypeScript() {
-  if (process.features.typescript) return;
-  const { registerHooks, stripTypeScriptTypes } = await import('node:module');
-  const { readFileSync } = await import('node:fs');
-  const { fileURLToPath } = await import('node:url');
-  // The stripper announces itself as experimental at its first use.
-  const { emitWarning } = process;
-  process.emitWarning = (warning, ...rest) => (rest[0] === 'ExperimentalWarning' ? undefined : emitWarning(warning, ...rest));
-  registerHooks({
-    load: (url, context, nextLoad) =>
-      url.startsWith('file:') && url.endsWith('.ts')
-        ? { format: 'module', shortCircuit: true, source: stripTypeScriptTypes(readFileSync(fileURLToPath(url), 'utf8')) }
-        : nextLoad(url, context),
-  });
+async function start() {
+  const { enableCompileCache } = await import('node:module');
+  // Halves the time until a command begins its work: compiled code and stripped types are kept in the system's temporary folder.
+  enableCompileCache();
+  const { main } = await import('./main.ts');
+  await main(process.argv);
 }

@@ -29,6 +29,11 @@ export const ordersSync = `  - name: orders
     write: upsert
 `;
 
+/** The same with a transaction for every few rows, so that a run can be caught in the middle, and a lease that is soon over. */
+export function slowOrders(batchRows = 10): string {
+  return `${connections}syncs:\n${ordersSync}    batch: { rows: ${batchRows} }\n    lock: { ttl: 2s }\n`;
+}
+
 export async function shop(rows = 1000): Promise<Shop> {
   const folder: TemporaryFolder = await temporaryFolder();
   const source = join(folder.path, 'shop.db');
