@@ -86,6 +86,7 @@ class SqliteSource implements Source {
       this.#refuseNulls();
       for (const pass of passes) yield* this.#readPass(pass, options, signal);
     } catch (error) {
+      if (signal.aborted) throw signal.reason;
       throw statementError(error, `read ${this.#found.title}`, { table: this.#found.title });
     } finally {
       if (database.inTransaction) database.exec('ROLLBACK');

@@ -1,6 +1,6 @@
 /** The table that rows go to: what it is, what has to be made of it, and whether that may be. */
 import { SyncError } from '../../errors.ts';
-import type { Column, Schema } from '../../values/types.ts';
+import type { Column, LogicalType, Schema } from '../../values/types.ts';
 import type { DestinationRequest } from '../connector.ts';
 import { columnsToAdd, type ExistingColumn } from '../sql/fit.ts';
 import { uniqueOver } from '../sql/keys.ts';
@@ -8,6 +8,7 @@ import { parseTableName } from '../sql/names.ts';
 import { type CatalogTable, cascadingReferences, findTable } from './catalog.ts';
 import type { Statements } from './database.ts';
 import { quote } from './dialect.ts';
+import { describeTable } from './relation.ts';
 import { affinityOf, createdType, declaredType } from './types.ts';
 import { type TargetColumn, unfitReason } from './write-values.ts';
 
@@ -77,9 +78,14 @@ function planExisting(statements: Statements, found: CatalogTable, asked: { sche
     }),
   );
   const columnNamed = (name: string): TargetColumn | undefined => found.columns.find((column) => column.name === name);
+  const described = describeTable(statements, found, '');
+  const byRows = (name: string): LogicalType | undefined => {
+    const filled = statements.first({ sql: `SELECT 1 FROM ${described.relation.from} WHERE ${quote(name)} IS NOT NULL LIMIT 1`, params: [] }) !== undefined;
+    return filled ? described.columns.find(({ column }) => column.name === name)?.column.type : undefined;
+  };
   const fits = (incoming: Column): string | null => {
     const target = columnNamed(incoming.name);
-    return target === undefined ? null : unfitReason(incoming, target);
+    return target === undefined ? null : unfitReason(incoming, target, byRows);
   };
   const add = columnsToAdd(schema, existing, { table, schema: request.schema, fits });
   const ddl = add.map((column) => `ALTER TABLE main.${quote(table)} ADD COLUMN ${quote(column.name)} ${typeFor(column, found.strict)}`);

@@ -22,16 +22,17 @@ export interface TargetColumn {
 
 const wholeNumbers = new Set<LogicalType['kind']>(['int32', 'int64', 'uint64']);
 
-/** Why values of the incoming type have no place in the column; null where each fits or is refused aloud while it is written. */
-export function unfitReason(incoming: Column, target: TargetColumn): string | null {
+/** Why values of the incoming type have no place in the column; null where each fits or is refused aloud while it is written. `byRows`: what the rows of an open column make of it; undefined without rows. */
+export function unfitReason(incoming: Column, target: TargetColumn, byRows: (name: string) => LogicalType | undefined): string | null {
   const { type } = incoming;
   if (incoming.native?.system === 'sqlite' && incoming.native.type === target.declared) return null;
   const { type: declared, open } = declaredType(target.declared);
   if (open === 'class') return type.kind === 'boolean' && target.affinity === 'TEXT' ? 'a boolean is no text' : null;
   // SQLite has no booleans: 0 and 1 are how they are kept
   if (type.kind === 'boolean' && (declared.kind === 'int64' || declared.kind === 'boolean')) return null;
-  if (declared.kind === 'timestamp' && type.kind === 'timestamp' && open === 'zone') return null;
-  return logicalFit(type, declared);
+  if (open !== 'zone' || type.kind !== 'timestamp') return logicalFit(type, declared);
+  const found = byRows(target.name);
+  return found === undefined ? null : logicalFit(type, found);
 }
 
 /**
