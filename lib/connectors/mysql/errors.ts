@@ -1,0 +1,172 @@
+/** MySQL's and MariaDB's error numbers and the driver's own codes, as Idra's errors. Numbers: the servers' error reference; they agree below 1900. */
+import { type ErrorCode, type ErrorPlace, type Retry, SyncError } from '../../errors.ts';
+
+interface Rule {
+  readonly code: ErrorCode;
+  readonly retry?: Retry;
+  /** Stands in place of the server's message, which would quote the row's values. */
+  readonly says?: string;
+}
+
+const conflict = { code: 'CONFLICT', retry: 'now' } as const;
+const lost = { code: 'CONNECTION_FAILED', retry: 'backoff' } as const;
+const denied = { code: 'PERMISSION_DENIED' } as const;
+const busy = { code: 'THROTTLED', retry: 'backoff' } as const;
+const absent = { code: 'NOT_FOUND' } as const;
+const duplicate = { code: 'ROW_REJECTED', says: 'a row has a unique key that is there already' } as const;
+const reference = { code: 'ROW_REJECTED', says: 'a row breaks a foreign key' } as const;
+const changed = (says: string): Rule => ({ code: 'VALUE_UNREPRESENTABLE', says });
+const tooLarge = (says: string): Rule => ({ code: 'TOO_LARGE', says });
+
+const rules: Readonly<Record<number, Rule>> = {
+  1021: { code: 'DISK_FULL', retry: 'backoff' },
+  1026: { code: 'DISK_FULL', retry: 'backoff' },
+  1114: { code: 'DISK_FULL', retry: 'backoff' },
+  1020: conflict,
+  1205: { ...conflict, says: 'another session held a lock for too long' },
+  1213: conflict,
+  1614: conflict,
+  3058: conflict,
+  3572: conflict,
+  1040: busy,
+  1041: busy,
+  1129: busy,
+  1203: busy,
+  1226: busy,
+  1044: denied,
+  1045: { code: 'AUTHENTICATION_FAILED' },
+  1698: { code: 'AUTHENTICATION_FAILED' },
+  1251: { code: 'AUTHENTICATION_FAILED' },
+  1862: { code: 'AUTHENTICATION_FAILED' },
+  3118: { code: 'AUTHENTICATION_FAILED' },
+  1095: denied,
+  1142: denied,
+  1143: denied,
+  1227: denied,
+  1290: denied,
+  1370: denied,
+  1419: denied,
+  1792: denied,
+  1836: denied,
+  1046: { code: 'CONFIG_INVALID' },
+  1064: { code: 'CONFIG_INVALID' },
+  1149: { code: 'CONFIG_INVALID' },
+  1049: absent,
+  1051: absent,
+  1054: absent,
+  1109: absent,
+  1146: absent,
+  1048: { code: 'ROW_REJECTED', says: 'a column that may not be NULL got none' },
+  1364: { code: 'ROW_REJECTED', says: 'a column without a default got no value' },
+  1062: duplicate,
+  1169: duplicate,
+  1586: duplicate,
+  1216: reference,
+  1217: reference,
+  1451: reference,
+  1452: reference,
+  3819: { code: 'ROW_REJECTED', says: 'a row breaks a check constraint' },
+  4025: { code: 'ROW_REJECTED', says: 'a row breaks a check constraint' },
+  1369: { code: 'ROW_REJECTED', says: 'a row fails the check option of a view' },
+  1644: { code: 'ROW_REJECTED', says: 'a trigger refuses a row' },
+  1526: { code: 'ROW_REJECTED', says: 'no partition takes a row' },
+  1264: changed('a number or moment is out of the range of its column'),
+  1265: changed('a value would be cut or rounded'),
+  1292: changed('a value is not of the type of its column'),
+  1366: changed('a value is not of the type or not of the character set of its column'),
+  1367: changed('a value is not of the type of its column'),
+  1406: changed('a value is too long for its column'),
+  1411: changed('a value is not of the type of its column'),
+  1416: changed('a value is no geometry'),
+  3140: changed('a value is no JSON'),
+  3141: changed('a value is no JSON'),
+  3144: changed('a value is no JSON'),
+  3156: changed('a JSON value is not of the type of its column'),
+  1118: tooLarge('a row is longer than the table allows'),
+  1153: tooLarge('a row is longer than max_allowed_packet of the server allows'),
+  1162: tooLarge('a value is longer than max_allowed_packet of the server allows'),
+  1301: tooLarge('a value is longer than max_allowed_packet of the server allows'),
+  1317: { code: 'TIMEOUT', retry: 'backoff' },
+  1907: { code: 'TIMEOUT', retry: 'backoff' },
+  1969: { code: 'TIMEOUT', retry: 'backoff' },
+  3024: { code: 'TIMEOUT', retry: 'backoff' },
+  1053: lost,
+  1077: lost,
+  1079: lost,
+  1152: lost,
+  1158: lost,
+  1159: lost,
+  1160: lost,
+  1161: lost,
+  1184: lost,
+  1927: lost,
+  3169: lost,
+  4031: lost,
+};
+
+const networkErrors: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ECONNABORTED',
+  'ENOENT',
+  'PROTOCOL_CONNECTION_LOST',
+  'PROTOCOL_ENQUEUE_AFTER_FATAL_ERROR',
+]);
+
+export interface ErrorContext extends ErrorPlace {
+  /** What was being done, as the start of the message: `Reading shop.orders`. */
+  readonly doing: string;
+  /** The connection is gone: an error without a number means just that. */
+  readonly lost?: boolean;
+}
+
+interface DriverError {
+  readonly message: string;
+  readonly errno?: number;
+  readonly code?: string;
+  readonly sqlMessage?: string;
+}
+
+/** Anything that the driver throws. The driver's error stays behind: it holds the whole statement, rows included. */
+export function mysqlError(error: unknown, context: ErrorContext): SyncError {
+  if (error instanceof SyncError) return error;
+  const { doing, lost: gone = false, ...place } = context;
+  const driver = (error instanceof Error ? error : { message: String(error) }) as DriverError;
+  if (driver.errno !== undefined && driver.sqlMessage !== undefined) return serverError({ number: driver.errno, message: driver.sqlMessage }, context);
+  const code = driver.code ?? '';
+  if (networkErrors.has(code))
+    return new SyncError('CONNECTION_FAILED', `${doing} failed: the connection to the server could not be made or was lost (${code}).`, {
+      ...place,
+      retry: 'backoff',
+    });
+  if (/^(HANDSHAKE_|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|EPROTO|HOSTNAME_MISMATCH)/.test(code))
+    return new SyncError('CONNECTION_FAILED', `${doing} failed: no encrypted connection could be made (${code}). See ssl and sslCa.`, place);
+  if (code.startsWith('AUTH_'))
+    return new SyncError('AUTHENTICATION_FAILED', `${doing} failed: the server asks for a way to log in that cannot be had (${code}).`, place);
+  if (gone) return new SyncError('CONNECTION_FAILED', `${doing} failed: the connection to the server was lost.`, { ...place, retry: 'backoff' });
+  return new SyncError('INTERNAL', `${doing} failed: ${driver.message}`, place);
+}
+
+/** An error or warning by its number. The name of the key that a row breaks is taken over; the values beside it are not. */
+export function serverError({ number, message }: { readonly number: number; readonly message: string }, context: ErrorContext): SyncError {
+  const { doing, lost: _gone, ...place } = context;
+  const rule = rules[number] ?? { code: 'INTERNAL' as const, says: `error ${number} of the server` };
+  const detail = rule.says === duplicate.says ? (/ key '([^']*)'$/.exec(message)?.[1] ?? '') : '';
+  const key = detail === '' ? '' : ` (key ${detail})`;
+  return new SyncError(rule.code, `${doing} failed: ${rule.says ?? message}${key} [error ${number}].`, {
+    ...place,
+    ...(rule.retry === undefined ? {} : { retry: rule.retry }),
+  });
+}
+
+/** Number of an error that came from the server. */
+export function errorNumber(error: unknown): number | undefined {
+  const driver = (error instanceof Error ? error : {}) as Partial<DriverError>;
+  return driver.sqlMessage === undefined ? undefined : driver.errno;
+}
