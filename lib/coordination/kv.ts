@@ -5,7 +5,8 @@
  * Revisions are etcd's: one counter for the store, raised by each transaction that writes. `createRevision` is the revision that made the key since it was last absent, `modRevision` the one
  * that wrote it last. Absent keys compare as 0.
  *
- * Every call has a deadline and is tried once. A call that throws `STORE_UNAVAILABLE` may have taken effect all the same: whoever writes must be able to read the outcome back.
+ * Every call has a deadline. A transaction that writes is sent once; what may be repeated without harm (reads, grants, renewals, revocations) a store may send again within that deadline.
+ * A call that throws `STORE_UNAVAILABLE` may have taken effect all the same: whoever writes must be able to read the outcome back.
  */
 export interface KeyValue {
   readonly key: string;

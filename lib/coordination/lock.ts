@@ -5,7 +5,7 @@ import type { HeldLock, LockManager, LockMode, LockOutcome, LockRequest } from '
 import { keys } from './keys.ts';
 import type { KvStore } from './kv.ts';
 import { Lease } from './lease.ts';
-import { blockers, describeEntry, type Entry, type Holder, parseQueue } from './queue.ts';
+import { blockers, describeEntry, type Entry, type Holder, holders, parseQueue } from './queue.ts';
 import { isUnanswered } from './retry.ts';
 import { pause } from './wait.ts';
 
@@ -50,11 +50,16 @@ export async function readQueue(store: KvStore, prefix: string, signal?: AbortSi
 export async function enter(store: KvStore, request: QueueRequest, signal?: AbortSignal): Promise<LockOutcome> {
   const begun = performance.now();
   const waited = (): number => Math.round(performance.now() - begun);
-  const refused = (by: readonly Entry[]): LockOutcome => ({ held: false, holders: by.map(describeEntry), waitedMs: waited() });
+  const refused = (entries: readonly Entry[], ahead: readonly Entry[]): LockOutcome => ({
+    held: false,
+    holders: holders(entries, ahead, request.limit).map(describeEntry),
+    waitedMs: waited(),
+  });
   if (request.waitMs <= 0) {
     // Who will not wait does not get into the way of others either.
-    const ahead = blockers(await readQueue(store, request.prefix, signal), { ...request, fence: null });
-    if (ahead.length > 0) return refused(ahead);
+    const entries = await readQueue(store, request.prefix, signal);
+    const ahead = blockers(entries, { ...request, fence: null });
+    if (ahead.length > 0) return refused(entries, ahead);
   }
   const lease = await Lease.grant(store, request.ttlSeconds, signal);
   try {
@@ -68,9 +73,9 @@ export async function enter(store: KvStore, request: QueueRequest, signal?: Abor
       const leftMs = request.waitMs - waited();
       if (leftMs <= 0) {
         await lease.end();
-        return refused(ahead);
+        return refused(entries, ahead);
       }
-      await pause(Math.min(leftMs, pollMs(ahead.length)), stop);
+      await pause(Math.min(leftMs, pollMs(request, ahead)), stop);
       entries = await readQueue(store, request.prefix, stop);
     }
   } catch (error) {
@@ -80,8 +85,9 @@ export async function enter(store: KvStore, request: QueueRequest, signal?: Abor
 }
 
 /** The next in line looks often, those far back seldom; with jitter, so that they do not all look at once. */
-function pollMs(ahead: number): number {
-  return Math.min(1_000, 50 * ahead) * (0.5 + Math.random());
+function pollMs({ mode, limit }: QueueRequest, ahead: readonly Entry[]): number {
+  const toLeave = mode === 'limited' ? Math.max(1, ahead.length - limit + 1) : ahead.length;
+  return Math.min(1_000, 50 * toLeave) * (0.5 + Math.random());
 }
 
 function ownEntry(entries: readonly Entry[], { key }: QueueRequest): Entry | undefined {

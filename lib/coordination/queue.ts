@@ -42,6 +42,12 @@ export function blockers(entries: readonly Entry[], { mode, limit, fence }: Cont
   return limited.length < limit ? exclusive : [...exclusive, ...limited].sort((a, b) => (a.fence < b.fence ? -1 : 1));
 }
 
+/** Of the entries ahead, those that hold the lock now; where none of them does, all: then somebody in front of them is about to leave. */
+export function holders(entries: readonly Entry[], ahead: readonly Entry[], limit: number): readonly Entry[] {
+  const holding = ahead.filter(({ mode, fence }) => blockers(entries, { mode, limit, fence }).length === 0);
+  return holding.length > 0 ? holding : ahead;
+}
+
 /** Who stands behind an entry, for messages and `idra status`. No secrets: anybody who may read the store sees it. */
 export interface Holder {
   readonly host: string;

@@ -19,7 +19,6 @@ export async function whenAnswered<T>(attempt: () => Promise<T>, { signal, retri
       minTimeout: 100,
       maxTimeout: 1_000,
       randomize: true,
-      unref: true,
       shouldRetry: ({ error }) => isUnanswered(error),
       ...(signal && { signal }),
     });

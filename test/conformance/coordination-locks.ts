@@ -72,6 +72,9 @@ export function lockSuite(make: () => StoreUnderTest): void {
       expect((await locks.acquire(request(resource))).held).toBe(false);
       const writer = locks.acquire(request(resource, { waitMs: 5_000 }));
       await waitUntil(async () => (await locks.queue(resource)).length === 3);
+      // Those who wait are no holders.
+      const refused = await others.acquire(request(resource));
+      if (!refused.held) expect(refused.holders).toHaveLength(2);
       const late = await others.acquire(request(resource, { mode: 'shared' }));
       expect(late.held).toBe(false);
       await release(one);

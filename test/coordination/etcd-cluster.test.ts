@@ -3,9 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeAll, expect, it } from 'vitest';
 import type { Coordination } from '../../lib/coordination/coordination.ts';
 import { checkpoint, hold, release, unique } from '../conformance/coordination-support.ts';
-import { describeWith } from '../support/servers.ts';
 import { type EtcdServer, startEtcd } from '../support/servers/etcd.ts';
 import type { ServerProcess } from '../support/servers/process.ts';
+import { describeWith } from '../support/servers.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { connect, leases } from './etcd-support.ts';
 
