@@ -66,7 +66,8 @@ async function claimAndTransfer(open: Open): Promise<TransferEnd> {
   const enforced = options.fencing ?? true;
   await using writer = await destination.open(target, { sync: definition.name, shard, epoch, fence: lock.fence, enforced });
   const at = await position(open, { start, writer, schema, stored: stored?.cursor ?? null });
-  return transfer(open, { writer, schema, target, epoch, revision, from: at, seed: start.kind === 'seed' });
+  // Awaited here: the writer is disposed of where this scope ends.
+  return await transfer(open, { writer, schema, target, epoch, revision, from: at, seed: start.kind === 'seed' });
 }
 
 async function clear(open: Open, target: Target): Promise<void> {
