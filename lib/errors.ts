@@ -98,6 +98,8 @@ export function isRowError(error: unknown): error is SyncError {
 /** Anything thrown, as a SyncError: what is unknown is a bug here, and says so. */
 export function toSyncError(error: unknown, code: ErrorCode = 'INTERNAL'): SyncError {
   if (error instanceof SyncError) return error;
+  // Disposal failed after the work had failed: the first failure is the one to tell
+  if (error instanceof SuppressedError) return toSyncError(error.suppressed, code);
   const message = error instanceof Error ? error.message : String(error);
   return new SyncError(code, message, { cause: error });
 }

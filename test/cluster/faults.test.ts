@@ -1,0 +1,134 @@
+/** Over a real etcd: killed at random, frozen at each step, the store wiped. The same children as in test/faults; only the store is another. */
+import { Etcd3 } from 'etcd3';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Orders } from '../faults/orders.ts';
+import { type StateRow, World } from '../faults/world.ts';
+import { between, seeded } from '../support/proxy/random.ts';
+import { startEtcd } from '../support/servers/etcd.ts';
+import { describeWith } from '../support/servers.ts';
+import { waitUntil } from '../support/wait-until.ts';
+
+const kills = 100;
+const none: StateRow = { epoch: 0n, fence: 0n, seq: 0n };
+
+await describeWith(['postgres', 'etcd'], 'syncs over etcd', () => {
+  let server: Awaited<ReturnType<typeof startEtcd>>;
+  let client: Etcd3;
+  let count = 0;
+  beforeAll(async () => {
+    server = await startEtcd();
+    client = new Etcd3({ hosts: `http://${server.url}` });
+  });
+  afterAll(async () => {
+    client.close();
+    await server[Symbol.asyncDispose]();
+  });
+  const store = (): Orders['store'] => ({ hosts: server.url, prefix: `world${++count}/` });
+  const leases = async (): Promise<number> => (await client.leaseClient.leaseLeases()).leases.length;
+
+  it(`killed at ${kills} random moments: nothing lost, nothing doubled, no lease left behind`, { timeout: 420_000 }, async () => {
+    const random = seeded(7);
+    await using world = await World.make('postgres', { batch: { rows: 40, bytes: '1MB' } }, { store: store() });
+    let killed = 0;
+    let moved = 0;
+    let last = none;
+    for (let round = 0; killed < kills; round++) {
+      if (round > kills * 3) throw new Error(`only ${killed} of ${round} processes could be killed in time`);
+      world.grow(2_000);
+      await using child = world.start();
+      const exited = child.exited.then(() => true);
+      const timer = new Promise<false>((done) => setTimeout(() => done(false), between(random, [300, 1_800])));
+      if (!(await Promise.race([exited, timer]))) {
+        await child.kill();
+        killed++;
+      }
+      const now = await world.state().catch(() => last);
+      if (now.seq > last.seq) moved++;
+      expect(now.seq).toBeGreaterThanOrEqual(last.seq);
+      expect(now.fence).toBeGreaterThanOrEqual(last.fence);
+      last = now;
+    }
+    expect(moved).toBeGreaterThan(10);
+    // Recovery: within the TTL of a second (etcd rounds up to two) the next run has the lock
+    const report = await world.run();
+    expect(report).toMatchObject({ status: 'succeeded', caughtUp: true });
+    expect(report.lockWaitMs).toBeLessThan(5_000);
+    expect(await world.difference()).toEqual({ missing: [], doubledOrForeign: [] });
+    await waitUntil(async () => (await leases()) === 0, { timeoutMs: 10_000, what: 'every lease to be gone' });
+  });
+
+  it.each(['claim:before', 'write:after', 'commit:before', 'checkpoint:before'] as const)(
+    'frozen at %s, overtaken and thawed: the write is refused',
+    { timeout: 60_000 },
+    async (point) => {
+      await using world = await World.make('postgres', {}, { store: store() });
+      world.grow(1_700);
+      await using frozen = world.start({ point, nth: point === 'claim:before' ? 1 : 2, action: 'SIGSTOP' });
+      await frozen.line(/^at /);
+      expect(await world.run()).toMatchObject({ status: 'succeeded', caughtUp: true });
+      const { fence } = await world.state();
+      frozen.resume();
+      await frozen.exited;
+      const { status, error } = World.report(frozen);
+      expect(status).toBe('failed');
+      expect(['FENCED', 'LOCK_LOST']).toContain(error?.code);
+      expect((await world.state()).fence).toBe(fence);
+      expect(await world.difference()).toEqual({ missing: [], doubledOrForeign: [] });
+    },
+  );
+
+  it('bites: frozen before COMMIT with fencing switched off, the thawed process doubles rows', { timeout: 60_000 }, async () => {
+    await using world = await World.make('postgres', {}, { store: store() });
+    world.grow(1_700);
+    await using frozen = world.start({ point: 'commit:before', nth: 2, action: 'SIGSTOP', fencing: false });
+    await frozen.line(/^at /);
+    expect(await world.run({ fencing: false })).toMatchObject({ status: 'succeeded' });
+    frozen.resume();
+    await frozen.exited;
+    expect((await world.difference()).doubledOrForeign.length).toBeGreaterThan(0);
+  });
+
+  it('stops beside a full destination when etcd was wiped, names the three choices, and follows each', { timeout: 90_000 }, async () => {
+    for (const existing of ['adopt', 'max', 'replace'] as const) {
+      const wiped = store();
+      await using world = await World.make('postgres', {}, { store: wiped });
+      world.grow(1_200);
+      expect(await world.run()).toMatchObject({ status: 'succeeded', written: 1_200 });
+      if ('prefix' in wiped) await client.delete().prefix(wiped.prefix);
+      world.grow(300);
+      const refused = await world.run();
+      expect(refused).toMatchObject({ status: 'failed', read: 0, error: { code: 'CHECKPOINT_MISSING' } });
+      for (const choice of ['adopt', 'max', 'replace']) expect(refused.error?.message).toContain(`--existing ${choice}`);
+      expect(await world.run({ existing })).toMatchObject({ status: 'succeeded', written: existing === 'replace' ? 1_500 : 300 });
+      expect(await world.run()).toMatchObject({ status: 'succeeded', written: 0 });
+      expect(await world.difference()).toEqual({ missing: [], doubledOrForeign: [] });
+    }
+  });
+
+  it('asks for a new epoch when etcd was restored from before the destination’s fence', { timeout: 60_000 }, async () => {
+    await using world = await World.make('postgres', {}, { store: store() });
+    world.grow(600);
+    expect(await world.run()).toMatchObject({ status: 'succeeded' });
+    await world.query("UPDATE _idra_state SET fence = 900000000000 WHERE sync = 'orders'");
+    world.grow(100);
+    expect(await world.run()).toMatchObject({ status: 'failed', error: { code: 'STORE_REWOUND' } });
+    expect(await world.run({ existing: 'adopt' })).toMatchObject({ status: 'succeeded', written: 100 });
+    expect((await world.state()).epoch).toBe(1n);
+    expect(await world.difference()).toEqual({ missing: [], doubledOrForeign: [] });
+  });
+
+  it('runs one at a time however many start at once', { timeout: 60_000 }, async () => {
+    await using world = await World.make('postgres', { lock: { ttl: '2s', wait: '0s' } }, { store: store() });
+    world.grow(5_000);
+    const children = Array.from({ length: 4 }, () => world.start());
+    try {
+      await Promise.all(children.map((child) => child.exited));
+      const reports = children.map((child) => World.report(child));
+      expect(reports.every((report) => report.status === 'succeeded' || (report.status === 'skipped' && report.reason?.includes('held by')))).toBe(true);
+      expect(reports.reduce((sum, report) => sum + report.written, 0)).toBe(5_000);
+      expect(await world.difference()).toEqual({ missing: [], doubledOrForeign: [] });
+    } finally {
+      for (const child of children) await child[Symbol.asyncDispose]();
+    }
+  });
+});
