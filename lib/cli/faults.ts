@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { createColors } from 'picocolors';
 import type { Fault } from '../config/faults.ts';
+import { sourceLine } from '../config/source-line.ts';
 import { counted } from './format.ts';
 
 type Colors = ReturnType<typeof createColors>;
@@ -10,7 +11,7 @@ type Colors = ReturnType<typeof createColors>;
 const maxSourceWidth = 90;
 const before = 40;
 
-/** `file:line:column path`, the reason, and the line with a mark below it. References stay references, and passwords in URLs are the redactor's. */
+/** `file:line:column path`, the reason, and the line with a mark below it. What may be a secret is covered. */
 export async function faultReport(faults: readonly Fault[], { colors, noun }: { colors: Colors; noun: 'fault' | 'warning' }): Promise<string> {
   const paint = noun === 'fault' ? colors.red : colors.yellow;
   const files = new Map<string, readonly string[]>();
@@ -35,8 +36,9 @@ async function linesOf(file: string): Promise<readonly string[]> {
 }
 
 function excerpt(fault: Fault, lines: readonly string[], colors: Colors): string {
-  const line = lines[fault.line - 1];
-  if (line === undefined || line.trim() === '') return '';
+  const written = lines[fault.line - 1];
+  if (written === undefined || written.trim() === '') return '';
+  const line = sourceLine(written, fault.path);
   const start = fault.column > maxSourceWidth - 10 ? fault.column - 1 - before : 0;
   const shown = `${start > 0 ? '…' : ''}${line.slice(start, start + maxSourceWidth)}${line.length > start + maxSourceWidth ? '…' : ''}`.replaceAll('\t', ' ');
   const gutter = `${fault.line} | `;

@@ -6,6 +6,7 @@ import type { ConnectionDefinition } from './definition.ts';
 import type { FieldPath } from './faults.ts';
 import { findings } from './issues.ts';
 import { literalSecrets } from './literal-secrets.ts';
+import { redactor } from './redactor.ts';
 import { hasReference, parseReferences } from './references.ts';
 import { connectionSchema } from './schema.ts';
 import { hint } from './suggest.ts';
@@ -41,6 +42,7 @@ function checkFields(path: FieldPath, fields: Record<string, unknown>, { config,
     collector.fault([...path, ...finding.path], finding.message, finding.at);
   }
   for (const field of literalSecrets(fields, config)) {
+    walkText(fields[field], [], (text) => redactor.add(text));
     collector.warn(
       [...path, field],
       'holds a secret in plain text: put it into the environment, Parameter Store or Secrets Manager and refer to it, as in ${env:NAME}',

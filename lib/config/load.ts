@@ -103,7 +103,7 @@ function build(value: unknown, collector: Collector, origin: string): LoadedDefi
     origin,
     connections: Object.fromEntries([...connections].map(([name, { definition }]) => [name, definition])),
     syncs: drafts.map((draft) => draft.definition),
-    warnings: collector.warnings,
+    warnings: collector.warnings.toSorted((a, b) => a.line - b.line || a.column - b.column),
   };
 }
 
