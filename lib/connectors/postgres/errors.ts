@@ -95,8 +95,9 @@ export function postgresError(error: unknown, context: ErrorContext): SyncError 
 function databaseError(error: pg.DatabaseError, sqlState: string, { doing, place }: { doing: string; place: ErrorPlace }): SyncError {
   const rule = rules[sqlState] ?? rules[sqlState.slice(0, 3)] ?? rules[sqlState.slice(0, 2)] ?? { code: 'INTERNAL' as const };
   const quotesRows = rule.code === 'VALUE_UNREPRESENTABLE' || rule.code === 'ROW_REJECTED';
-  const line = /^COPY .*, line ([0-9]+)/s.exec(error.where ?? '')?.[1];
-  const column = place.column ?? error.column;
+  // Where it happened, never what: the rest of this text is the value
+  const [, line, copied] = /^COPY .*?, line ([0-9]+)(?:, column ([^:]+))?/s.exec(error.where ?? '') ?? [];
+  const column = place.column ?? error.column ?? copied;
   const key = place.key ?? (line === undefined ? undefined : `row ${line} of the batch`);
   const says = rule.says ?? error.message;
   const where = [

@@ -35,6 +35,10 @@ function escapeText(text: string): string {
 const anyText = (value: Value): string => escapeText(typeof value === 'string' ? value : String(value));
 const double = (value: Value): string => (Object.is(value, -0) ? '-0' : String(value));
 
+/** Days that every calendar has; the others are looked at closely. */
+const commonDay = /^[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])$/;
+const commonMoment = /^[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8]) (?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]/;
+
 /** PostgreSQL's own types that take text and refuse aloud what they cannot hold. */
 const textual = new Set(['inet', 'cidr', 'macaddr', 'macaddr8', 'bit', 'varbit', 'pg_lsn', 'xml', 'jsonpath']);
 const integers = new Set(['int32', 'int64', 'uint64']);
@@ -113,8 +117,7 @@ const exactPieces: Readonly<Record<string, (incoming: Column, target: PgType) =>
   date: () => ({
     encode: (value) => {
       const text = String(value);
-      // Ten characters: the server itself refuses what is no day
-      if (text.length === 10 && text.charCodeAt(4) === 45) return text;
+      if (commonDay.test(text)) return text;
       const exact = exactDate(text);
       if (exact === null) throw new ValueRefused('is no date that PostgreSQL knows');
       return exact;
@@ -173,9 +176,8 @@ function timestampPiece(fraction: number, zoned: boolean): Piece {
       const text = String(value);
       const length = text.length;
       const sign = text.charCodeAt(length - 6);
-      // The common form: four digits of year, a second below 60, an offset where there is a zone and none where not
-      if (length <= longest && length >= shortest && text.charCodeAt(4) === 45 && text.charCodeAt(17) < 54 && (sign === 43 || sign === 45) === zoned)
-        return text;
+      // The common form, with an offset where there is a zone and none where not
+      if (length <= longest && length >= shortest && (sign === 43 || sign === 45) === zoned && commonMoment.test(text)) return text;
       const exact = exactTimestamp(text, { zoned, fraction });
       if (exact === null) throw new ValueRefused(`is no timestamp${zoned ? ' with a zone' : ''} of at most ${fraction} fraction digits that PostgreSQL knows`);
       return exact;

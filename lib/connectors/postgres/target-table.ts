@@ -83,7 +83,7 @@ const textType: PgType = { base: 'text', builtin: true, array: false, kind: 'b',
 
 export async function createTable(session: Session, place: TablePlace, incoming: Schema): Promise<void> {
   const types = await newTypes(session, incoming.columns);
-  const columns = incoming.columns.map((column, i) => `${quote(column.name)} ${types[i]}`);
+  const columns = incoming.columns.map((column, i) => `${quote(column.name)} ${types[i]}${column.nullable ? '' : ' NOT NULL'}`);
   const key = incoming.key.length === 0 ? [] : [`PRIMARY KEY (${incoming.key.map(quote).join(', ')})`];
   const [there] = await session.query('SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1', [place.schema]);
   if (there === undefined) await session.query(`CREATE SCHEMA IF NOT EXISTS ${quote(place.schema)}`);
@@ -155,7 +155,7 @@ export function checkIdentity(place: TablePlace, prepared: { columns: readonly C
     );
 }
 
-/** The marker of soft deletes, added where it is missing: a boolean, or in a table that has it already a timestamp. */
+/** The marker of soft deletes: when a row was deleted, NULL while it is there. A table that has the column already may have a boolean there. */
 export async function softDeleteMarker(
   session: Session,
   place: TablePlace,
@@ -165,7 +165,7 @@ export async function softDeleteMarker(
   if (request.deletes !== 'soft') return null;
   const column = request.softDeleteColumn;
   const there = about.columns.find(({ name }) => name === column);
-  const base = there?.type.base ?? 'bool';
+  const base = there?.type.base ?? 'timestamptz';
   if (base !== 'bool' && base !== 'timestamp' && base !== 'timestamptz')
     throw new SyncError('SCHEMA_MISMATCH', `${place.name}.${column} is to mark deleted rows: it has to be boolean or a timestamp, and is ${there?.type.sql}.`, {
       table: place.name,
@@ -176,8 +176,7 @@ export async function softDeleteMarker(
       table: place.name,
       column,
     });
-  if (there === undefined && !about.dryRun)
-    await session.query(`ALTER TABLE ${place.sql} ADD COLUMN IF NOT EXISTS ${quote(column)} boolean NOT NULL DEFAULT false`);
+  if (there === undefined && !about.dryRun) await session.query(`ALTER TABLE ${place.sql} ADD COLUMN IF NOT EXISTS ${quote(column)} timestamptz`);
   return base === 'bool' ? { column, marked: 'true', unmarked: 'false' } : { column, marked: 'now()', unmarked: 'NULL' };
 }
 

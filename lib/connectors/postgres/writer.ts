@@ -43,12 +43,11 @@ interface Counts {
 }
 
 export class PostgresWriter implements Writer {
-  readonly committed: DestinationState;
   readonly pipelined = true;
   readonly #setup: WriterSetup;
   readonly #encoders: readonly [RowEncoder, RowEncoder];
   readonly #counts = new Map<Lane, Counts>();
-  #seq: bigint;
+  #committed: DestinationState;
   #turn: 0 | 1 = 0;
   /** The last commit: settled when its rows are in the table, and when it is over. */
   #previous: { readonly settled: Promise<void>; readonly over: Promise<unknown> } = { settled: Promise.resolve(), over: Promise.resolve() };
@@ -59,13 +58,16 @@ export class PostgresWriter implements Writer {
 
   constructor(setup: WriterSetup) {
     this.#setup = setup;
-    this.committed = setup.committed;
-    this.#seq = setup.committed.seq;
+    this.#committed = setup.committed;
     const { table } = setup;
     const columns = table.incoming.columns.map((incoming, i) => ({ incoming, target: table.columns[i]?.type })).filter((column) => column.target !== undefined);
     const key = table.incoming.key.map((name) => table.incoming.columns.findIndex((column) => column.name === name)).filter((i) => i >= 0);
     const encoder = (): RowEncoder => new RowEncoder(columns as ConstructorParameters<typeof RowEncoder>[0], { table: table.place.name, key });
     this.#encoders = [encoder(), encoder()];
+  }
+
+  get committed(): DestinationState {
+    return this.#committed;
   }
 
   async write(chunk: Chunk): Promise<void> {
@@ -94,10 +96,11 @@ export class PostgresWriter implements Writer {
       this.#counts.delete(lane);
       throw explained;
     }
-    this.#seq += 1n;
+    const { epoch, fence } = this.#setup.claim;
+    this.#committed = { epoch, fence, seq: this.#committed.seq + 1n, batchId: batch.batchId, cursor: batch.cursor };
     const { written, deleted } = this.#count(lane);
     this.#counts.delete(lane);
-    return { seq: this.#seq, written, deleted };
+    return { seq: this.#committed.seq, written, deleted };
   }
 
   async discard(): Promise<void> {
@@ -257,7 +260,7 @@ export class PostgresWriter implements Writer {
     const run = async ({ sql, params }: Statement): Promise<number> => (await session.run(sql, params)).rowCount;
     for (const letter of batch.deadLetters ?? []) await run(statements.insertDeadLetter(claim.sync, letter));
     for (const id of batch.resolved ?? []) await run(statements.deleteDeadLetter(claim.sync, id));
-    if ((await run(statements.advance(claim, this.#seq, batch))) !== 1) throw fencedError(claim, table.place.name);
+    if ((await run(statements.advance(claim, this.#committed.seq, batch))) !== 1) throw fencedError(claim, table.place.name);
     try {
       await lane.commit();
     } catch (error) {
