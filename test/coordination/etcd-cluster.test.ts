@@ -73,6 +73,7 @@ await describeWith(['etcd'], 'etcd cluster', () => {
     await cluster.processes[0]?.start();
     await waitUntil(() => coordination.epoch.get().then(() => true), { timeoutMs: 20_000 });
     await release(await hold(coordination.locks, unique('again')));
+    // Those of the tests before have run out by then at the latest.
     await waitUntil(async () => (await leases(cluster.url.split(',')[2] ?? '')).length === 0, { timeoutMs: 40_000 });
   });
 });
