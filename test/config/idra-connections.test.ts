@@ -76,7 +76,7 @@ describe('MySQL', () => {
     ['u:p@tcp([::1]:3307)/', { host: '::1', port: 3307 }],
     ['u:p@tcp(h)/a%2Fb?tls=skip-verify', { host: 'h', database: 'a/b', ssl: 'require' }],
     ['u:a:b@c/d@tcp(h)/d?tls=true', { password: 'a:b@c/d', ssl: 'verify-full' }],
-    ['u:p@unix(/tmp/mysql.sock)/d', undefined],
+    ['u:p@unix(/run/mysql.sock)/d', undefined],
     ['u:p@tcp(h:0)/d', undefined],
     ['u:p@tcp(h)/d?sql_mode=x', undefined],
     ['u:p@tcp(h)/d?tls=preferred', undefined],
