@@ -45,4 +45,17 @@ describe('the JSON Schema', () => {
       expect(sync.safeParse({ ...example, ...mistake }).success, JSON.stringify(mistake)).toBe(false);
     }
   });
+
+  it.each([
+    [{ type: 'postgres', url: '${env:X}' }, true],
+    [{ type: 'postgres', host: 'h', port: '${env:P}', maxConcurrent: 3 }, true],
+    [{ type: 'postgres', hots: 'h' }, false],
+    [{ type: 'postgres', host: 'h', port: 'x' }, false],
+  ])('of a connection takes %j: %j', (connection, fits) => {
+    const { additionalProperties } = (
+      definitionsSchema() as { properties: { connections: { additionalProperties: { allOf: { if: JsonSchema; then: JsonSchema }[] } } } }
+    ).properties.connections;
+    const postgres = additionalProperties.allOf.find((branch) => JSON.stringify(branch.if).includes('"postgres"'));
+    expect(z.fromJSONSchema(postgres?.then as Parameters<typeof z.fromJSONSchema>[0]).safeParse(connection).success).toBe(fits);
+  });
 });
