@@ -2,20 +2,28 @@
 import { randomBytes } from 'node:crypto';
 import { freshEtcd } from './fresh/etcd.ts';
 import type { Fresh } from './fresh/fresh.ts';
+import { freshKafka } from './fresh/kafka.ts';
+import { freshMongodb } from './fresh/mongodb.ts';
 import { freshMysql } from './fresh/mysql.ts';
 import { freshPostgres } from './fresh/postgres.ts';
+import { freshS3 } from './fresh/s3.ts';
 import { freshSqlite } from './fresh/sqlite.ts';
+import { freshSqlserver } from './fresh/sqlserver.ts';
 import { type Backend, serverOrReason } from './servers.ts';
 
 export type { Fresh } from './fresh/fresh.ts';
 
-type FreshBackend = Backend;
+type FreshBackend = Exclude<Backend, 'aws'>;
 
 const make: Readonly<Record<FreshBackend, (url: string, name: string) => Fresh | Promise<Fresh>>> = {
   postgres: freshPostgres,
   mysql: freshMysql,
   sqlite: (_url, name) => freshSqlite(name),
   etcd: freshEtcd,
+  kafka: freshKafka,
+  mongodb: freshMongodb,
+  s3: freshS3,
+  sqlserver: freshSqlserver,
 };
 
 /**

@@ -2,7 +2,7 @@ import { type Backend, backends } from '../servers/recipe.ts';
 import type { Outcome } from './broker.ts';
 
 /** Other names by which people call a backend. */
-const alsoCalled: Readonly<Record<string, Backend>> = { mariadb: 'mysql', postgresql: 'postgres' };
+const alsoCalled: Readonly<Record<string, Backend>> = { mariadb: 'mysql', postgresql: 'postgres', mongo: 'mongodb', mssql: 'sqlserver' };
 
 /** Backends that TEST_REQUIRE names. Throws on a name that nobody knows: it would otherwise require nothing. */
 export function required(variable: string | undefined): Backend[] {

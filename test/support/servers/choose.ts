@@ -14,8 +14,9 @@ export interface Surroundings {
 
 const why = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-async function describe(recipe: Recipe, running: { url: string }, way: Way): Promise<Server> {
-  return { backend: recipe.backend, url: running.url, version: await recipe.version(running.url), way };
+async function describe(recipe: Recipe, running: { url: string; product?: string }, way: Way): Promise<Server> {
+  const told = await recipe.version(running.url);
+  return { backend: recipe.backend, url: running.url, version: running.product ?? told, way };
 }
 
 /** A server that started but does not answer is stopped again: it must not outlive the run. */

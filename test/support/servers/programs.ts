@@ -44,6 +44,6 @@ export async function runTool(
       .trim()
       .slice(-600)
       .replaceAll(/\s*\n\s*/g, ' | ');
-    throw new Error(`${command} ${args[0] ?? ''} failed: ${said === '' ? message.split('\n')[0] : said}`, { cause: error });
+    throw new Error(`${command} failed: ${said === '' ? message.split('\n')[0] : said}`, { cause: error });
   }
 }

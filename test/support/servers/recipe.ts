@@ -1,6 +1,6 @@
 /** How each real server of the tests is had. `choose.ts` walks the ways in order; a recipe says what each way means for one backend. */
 
-export const backends = ['postgres', 'mysql', 'sqlite', 'etcd'] as const;
+export const backends = ['postgres', 'mysql', 'sqlite', 'etcd', 'kafka', 'mongodb', 's3', 'sqlserver', 'aws'] as const;
 export type Backend = (typeof backends)[number];
 
 /** In the order in which they are tried. */
@@ -20,6 +20,8 @@ export interface Server {
 /** A server that runs for us; disposal stops it and removes its data. */
 export interface RunningServer extends AsyncDisposable {
   readonly url: string;
+  /** Product and version, where whoever started it knows better than the server tells. */
+  readonly product?: string;
 }
 
 export interface Recipe {

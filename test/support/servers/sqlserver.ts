@@ -1,0 +1,41 @@
+/** SQL Server: there is no package of it where the tests run, only a container. */
+import sql from 'mssql';
+import { startContainer } from './container.ts';
+import type { Recipe } from './recipe.ts';
+
+/** `sqlserver://user:password@host:port?database=…`, as the driver wants it. Certificates of test servers are their own. */
+export function sqlserverConfig(url: string): sql.config {
+  const { hostname, port, username, password, searchParams } = new URL(url);
+  return {
+    server: hostname,
+    port: Number(port === '' ? 1433 : port),
+    user: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+    database: searchParams.get('database') ?? 'master',
+    options: { encrypt: true, trustServerCertificate: true },
+    connectionTimeout: 5_000,
+  };
+}
+
+/** Runs one statement on a connection of its own. */
+export async function onSqlserver<T>(url: string, statement: string): Promise<T[]> {
+  const pool = await new sql.ConnectionPool(sqlserverConfig(url)).connect();
+  try {
+    return (await pool.request().query<T>(statement)).recordset ?? [];
+  } finally {
+    await pool.close();
+  }
+}
+
+async function version(url: string): Promise<string> {
+  const [row] = await onSqlserver<{ version: string }>(url, `select cast(serverproperty('ProductVersion') as varchar(40)) as version`);
+  return `SQL Server ${row?.version}`;
+}
+
+export const sqlserver: Recipe = {
+  backend: 'sqlserver',
+  environment: 'TEST_SQLSERVER_URL',
+  version,
+  container: () =>
+    startContainer({ service: 'sqlserver', port: 1433, url: (port) => `sqlserver://sa:Idra-test-1@127.0.0.1:${port}?database=master`, answers: version }),
+};
