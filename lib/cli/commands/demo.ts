@@ -47,8 +47,8 @@ export async function demo(flags: DemoFlags): Promise<number> {
   const { database } = closing;
   heading(output, 1, `A shop in ${path.relative('', files.source)}`);
   fillSample(database);
-  output.line(`   ${count(customers)} customers, ${count(orders)} orders, ${count(orders * itemsPerOrder)} order items. Ids past 2^53, 38-digit decimals,`);
-  output.line('   microseconds, bytes, emoji, NULL beside empty text, ten orders to a moment.');
+  output.line(`   ${count(customers)} customers, ${count(orders)} orders, ${count(orders * itemsPerOrder)} order items; ids past 2^53,`);
+  output.line('   38-digit decimals, microseconds, bytes, emoji, NULL beside empty text.');
   await writeFile(files.definitions, demoDefinitions(files.source, target));
 
   heading(output, 2, `First run, into ${target.title}`);
@@ -60,10 +60,8 @@ export async function demo(flags: DemoFlags): Promise<number> {
   heading(output, 3, 'Meanwhile, in the shop');
   changeSample(database);
   const { customersAdded, customersChanged, ordersAdded, ordersChanged } = changes;
-  output.line(`   ${ordersAdded} orders come in at the very microsecond where the first run ended, with`);
-  output.line(
-    `   ${ordersAdded * itemsPerOrder} items; ${ordersChanged} old orders and ${customersChanged} customers change; ${customersAdded} customers are new.`,
-  );
+  output.line(`   ${ordersAdded} orders arrive at the very microsecond where the first run ended,`);
+  output.line(`   with ${ordersAdded * itemsPerOrder} items; ${ordersChanged} old orders and ${customersChanged} customers change; ${customersAdded} are new.`);
 
   heading(output, 4, 'Second run: only what is new');
   if (!(await runs(running, 'refuse'))) return stop.exitCode ?? exitCodes.failed;

@@ -2,7 +2,7 @@
 import type { Database } from 'better-sqlite3';
 
 export const customers = 500;
-export const orders = 30_000;
+export const orders = 10_000;
 export const itemsPerOrder = 3;
 
 /** Orders that share a time of change, to the microsecond. */
@@ -75,7 +75,7 @@ export function fillSample(database: Database): void {
   })();
 }
 
-export const changes = { customersChanged: 4, customersAdded: 2, ordersAdded: 25, ordersChanged: 15 } as const;
+export const changes = { customersChanged: 4, customersAdded: 2, ordersAdded: 25, ordersChanged: 16 } as const;
 
 /**
  * What happens between the two runs. The new orders carry the very time at which the first run ended: who only asks for later ones never sees them. The changed ones share one time among them.
@@ -87,7 +87,7 @@ export function changeSample(database: Database): void {
     const last = database.prepare('SELECT max(updated_at) FROM orders').pluck().get();
     addOrders(database, { first: orders + 1, count: ordersAdded, moment: `'${last}'` });
     database.exec(
-      `UPDATE orders SET status = 'returned', total = '-' || total, updated_at = ${later} WHERE id % 2000 = 7 AND id <= ${beforeFirstOrder + BigInt(orders)}`,
+      `UPDATE orders SET status = 'returned', total = '-' || total, updated_at = ${later} WHERE (id - ${beforeFirstOrder}) % ${orders / ordersChanged} = 7`,
     );
     database.exec(`UPDATE customers SET nickname = CASE WHEN nickname IS NULL THEN '' END, updated_at = ${later} WHERE id IN (${pick(customersChanged)})`);
     const insert = database.prepare(`INSERT INTO customers VALUES (?, ?, NULL, '0.00000000000000000001', NULL, ${later})`);
