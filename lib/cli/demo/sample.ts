@@ -87,7 +87,7 @@ export function changeSample(database: Database): void {
     const last = database.prepare('SELECT max(updated_at) FROM orders').pluck().get();
     addOrders(database, { first: orders + 1, count: ordersAdded, moment: `'${last}'` });
     database.exec(
-      `UPDATE orders SET status = 'returned', total = '-' || total, updated_at = ${later} WHERE (id - ${beforeFirstOrder}) % ${orders / ordersChanged} = 7`,
+      `UPDATE orders SET status = 'returned', total = '-' || total, updated_at = ${later} WHERE (id - ${beforeFirstOrder}) % ${orders / ordersChanged} = 7 AND id <= ${beforeFirstOrder + BigInt(orders)}`,
     );
     database.exec(`UPDATE customers SET nickname = CASE WHEN nickname IS NULL THEN '' END, updated_at = ${later} WHERE id IN (${pick(customersChanged)})`);
     const insert = database.prepare(`INSERT INTO customers VALUES (?, ?, NULL, '0.00000000000000000001', NULL, ${later})`);
