@@ -53,7 +53,7 @@ export function storeError(error: unknown, path: string): SyncError {
     case 'SQLITE_CORRUPT':
       return new SyncError(
         'STORE_UNAVAILABLE',
-        `The state file ${path} is damaged (${code}): move it away and run again; each destination holds its own position, and the syncs go on from there.`,
+        `The state file ${path} is damaged (${code}): move it away and run with --existing adopt; each destination holds its own position, and the syncs go on from there.`,
         { cause: error },
       );
     default:

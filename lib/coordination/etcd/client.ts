@@ -1,4 +1,4 @@
-import { SyncError } from '../../errors.ts';
+import { SyncError, toSyncError } from '../../errors.ts';
 import { etcdError, type Failure, failureOf, isUnreachable, Status } from './errors.ts';
 import { EtcdHost, type Service } from './host.ts';
 import type { ResolvedEtcdOptions } from './options.ts';
@@ -117,6 +117,7 @@ export class EtcdClient {
     } catch (error) {
       if (error instanceof SyncError) throw error;
       const failure = failureOf(error);
+      if (failure === null) throw toSyncError(error);
       if (!isUnreachable(failure)) throw new EtcdRefusal(failure, this.#nameOf(host));
       this.#leave(host);
       throw this.#error(failure, this.#nameOf(host));

@@ -2,7 +2,6 @@ import { SyncError } from '../../errors.ts';
 
 /** gRPC's status codes, as far as etcd gives them. https://grpc.io/docs/guides/status-codes/ */
 export const Status = {
-  cancelled: 1,
   invalidArgument: 3,
   deadlineExceeded: 4,
   notFound: 5,
@@ -10,6 +9,7 @@ export const Status = {
   resourceExhausted: 8,
   failedPrecondition: 9,
   unimplemented: 12,
+  unavailable: 14,
   dataLoss: 15,
   unauthenticated: 16,
 } as const;
@@ -20,9 +20,10 @@ export interface Failure {
   readonly details: string;
 }
 
-export function failureOf(error: unknown): Failure {
+/** Null for what gRPC did not throw. */
+export function failureOf(error: unknown): Failure | null {
   const { code, details } = (typeof error === 'object' && error !== null ? error : {}) as { code?: unknown; details?: unknown };
-  return { code: typeof code === 'number' ? code : 2, details: typeof details === 'string' && details !== '' ? details : String(error) };
+  return typeof code === 'number' ? { code, details: typeof details === 'string' && details !== '' ? details : `gRPC status ${code}` } : null;
 }
 
 /** The host, or the way to it, is at fault: the next call goes to another one. */

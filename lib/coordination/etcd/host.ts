@@ -1,5 +1,6 @@
 import type { ConnectionPool } from 'etcd3/lib/connection-pool.js';
 import { cancellation, throwIfCancelled } from '../wait.ts';
+import { type Failure, Status } from './errors.ts';
 import type { ResolvedEtcdOptions } from './options.ts';
 
 export type Service = 'KV' | 'Lease' | 'Auth';
@@ -85,7 +86,7 @@ export class EtcdHost {
         stream.end();
       });
       stream.on('error', reject);
-      stream.on('end', () => reject(new Error('the stream ended without an answer')));
+      stream.on('end', () => reject({ code: Status.unavailable, details: 'the stream ended without an answer' } satisfies Failure));
       stream.write(request);
       return stream;
     });
