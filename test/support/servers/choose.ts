@@ -12,6 +12,9 @@ export interface Surroundings {
   onTry?(backend: Backend, way: Way): void;
 }
 
+/** What of a recipe carries out a way. */
+const step = { program: 'program', package: 'install', container: 'container' } as const;
+
 const why = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 async function describe(recipe: Recipe, running: { url: string; product?: string }, way: Way): Promise<Server> {
@@ -59,7 +62,7 @@ export async function choose(recipe: Recipe, surroundings: Surroundings): Promis
   const reasons = recipe.environment === undefined ? [] : [`environment: ${recipe.environment} is not set`];
   for (const way of ways) {
     if (way === 'environment') continue;
-    surroundings.onTry?.(recipe.backend, way);
+    if (recipe[step[way]] !== undefined) surroundings.onTry?.(recipe.backend, way);
     try {
       const choice = await attempt(recipe, way);
       if ('server' in choice) return choice;
