@@ -25,10 +25,9 @@ export async function functionNames(): Promise<string[]> {
   return entries.filter((entry) => entry.isFile() && entry.name.endsWith('.ts')).map((entry) => path.basename(entry.name, '.ts'));
 }
 
-/** Bundles `functions/{name}.ts` to `dist/{name}/index.js`. `arch` chooses the native SQLite addon. */
-export async function buildFunction(name: string, arch: Architecture): Promise<Metafile> {
-  const outdir = path.join('dist', name);
-  await rm(path.join(root, outdir), { recursive: true, force: true });
+/** Bundles `functions/{name}.ts` to `dist/{name}/index.js`, or to `outdir`. `arch` chooses the native SQLite addon. */
+export async function buildFunction(name: string, arch: Architecture, outdir = path.join(root, 'dist', name)): Promise<Metafile> {
+  await rm(outdir, { recursive: true, force: true });
   const { metafile, warnings } = await build({
     absWorkingDir: root,
     entryPoints: { index: `functions/${name}.ts` },
@@ -56,7 +55,7 @@ export async function buildFunction(name: string, arch: Architecture): Promise<M
   });
   refuseWarnings(warnings);
   refuseMissingAddon(name, metafile, arch);
-  await writeFile(path.join(root, outdir, 'package.json'), '{"type":"module"}\n');
+  await writeFile(path.join(outdir, 'package.json'), '{"type":"module"}\n');
   return metafile;
 }
 

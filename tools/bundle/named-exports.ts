@@ -20,8 +20,10 @@ export function namedExports(): Plugin {
       build.onLoad(
         { filter: /.*/, namespace: 'named-exports' },
         async ({ path, pluginData: { resolveDir } }: { path: string; pluginData: { resolveDir: string } }) => {
-          const names = Object.keys((await import(path)) as object).filter((name) => identifier.test(name));
-          return { contents: `export { ${names.join(', ')} } from ${JSON.stringify(path)};`, loader: 'js', resolveDir };
+          const names = Object.keys((await import(path)) as object).filter((name) => identifier.test(name) && name !== 'default');
+          const named = names.length === 0 ? '' : `export { ${names.join(', ')} } from ${JSON.stringify(path)};`;
+          // In Node the default is `module.exports` itself, whatever its `__esModule` says.
+          return { contents: `${named}export default require(${JSON.stringify(path)});`, loader: 'js', resolveDir };
         },
       );
     },

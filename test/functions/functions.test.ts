@@ -1,0 +1,153 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { maxStalledHops } from '../../lib/engine/run-job.ts';
+import { describeWith } from '../support/servers.ts';
+import { type Tick, World } from './world.ts';
+
+const numbers = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
+
+await describeWith(['etcd'], 'functions as processes over etcd', () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await World.start();
+    return () => world[Symbol.asyncDispose]();
+  });
+  const locks = async (name: string) => [
+    ...(await world.coordination.locks.queue(name)),
+    ...[await world.coordination.leader.current()].filter((entry) => entry !== null),
+  ];
+
+  describe('one invocation', () => {
+    it('runs the sync, tells of it, and leaves no lease, timer or socket behind', async () => {
+      await world.sync('one', 1_200);
+      // The process ends by itself: `invoke` waits for that.
+      const { result, lines } = await world.invoke('sync', { sync: 'one' });
+      expect(result).toMatchObject({ sync: 'one', status: 'succeeded', read: 1_200, written: 1_200, caughtUp: true, error: null });
+      expect(world.ids('one')).toEqual(numbers(1_200));
+      expect(await locks('one')).toEqual([]);
+      const log = lines.find(({ message }) => message === 'done');
+      expect(log).toMatchObject({
+        level: 'INFO',
+        service: 'idra',
+        sync: 'one',
+        report: { runId: result?.runId, fence: expect.stringMatching(/^\d+$/), written: 1_200 },
+      });
+      const metrics = lines.find((line) => '_aws' in line);
+      expect(metrics).toMatchObject({ sync: 'one', service: 'idra', RowsRead: 1_200, RowsWritten: 1_200, Succeeded: 1, Failed: 0, Retries: 0 });
+      for (const name of ['Bytes', 'Lag', 'Duration', 'LockWait']) expect(metrics).toHaveProperty(name, expect.any(Number));
+    });
+
+    it('refuses a malformed event, and names the field', async () => {
+      const { failure, result, lines } = await world.invoke('sync', { source: 'idra', 'detail-type': 'Sync Requested', detail: { sync: 'one', slot: 'soon' } });
+      expect(result).toBeUndefined();
+      expect(failure).toMatchObject({ type: 'CONFIG_INVALID', message: expect.stringContaining('detail.slot'), rest: {} });
+      expect(lines.find(({ level }) => level === 'ERROR')).toMatchObject({ code: 'CONFIG_INVALID', field: 'detail.slot' });
+    });
+
+    it('names a sync that is not defined', async () => {
+      const { failure } = await world.invoke('sync', { sync: 'nowhere' });
+      expect(failure).toMatchObject({ type: 'CONFIG_INVALID', message: expect.stringContaining('nowhere') });
+    });
+
+    it('a lock that is held is success and says who; an etcd that is down is a failure and names the host', async () => {
+      await world.sync('held', 10);
+      const outcome = await world.coordination.locks.acquire({ resource: 'held', mode: 'exclusive', waitMs: 0, ttlSeconds: 20, runId: 'the-test' });
+      if (!outcome.held) throw new Error('the lock is not free');
+      const { result } = await world.invoke('sync', { sync: 'held' });
+      await outcome.lock[Symbol.asyncDispose]();
+      expect(result).toMatchObject({ status: 'skipped', error: null, reason: expect.stringContaining('the-test') });
+
+      const down = await world.invoke('sync', { sync: 'held' }, { env: { IDRA_ETCD_HOSTS: '127.0.0.1:1' } });
+      expect(down.failure).toMatchObject({ type: 'STORE_UNAVAILABLE', message: expect.stringContaining('127.0.0.1:1') });
+    });
+
+    it('a disabled sync is skipped, even when asked for by hand', async () => {
+      await world.sync('off', 10, { enabled: false });
+      expect((await world.invoke('sync', { sync: 'off' })).result).toMatchObject({ status: 'skipped', reason: expect.stringContaining('enabled') });
+    });
+  });
+
+  describe('slots', () => {
+    it('the same event twice, at once and later, and an older slot: no effect the second time', async () => {
+      await world.sync('twice', 3_000);
+      const event = { sync: 'twice', slot: 1_700_000_060_000 };
+      const both = await Promise.all([world.invoke('sync', event), world.invoke('sync', event)]);
+      expect(both.map(({ result }) => result?.status).sort()).toEqual(['skipped', 'succeeded']);
+      for (const slot of [event.slot, event.slot - 60_000]) {
+        expect((await world.invoke('sync', { ...event, slot })).result).toMatchObject({
+          status: 'skipped',
+          read: 0,
+          reason: expect.stringContaining('complete'),
+        });
+      }
+      expect(world.ids('twice')).toEqual(numbers(3_000));
+      expect((await world.invoke('sync', { ...event, slot: event.slot + 60_000 })).result).toMatchObject({ status: 'succeeded', read: 0 });
+    }, 60_000);
+  });
+
+  describe('continuations', () => {
+    it('a chain of short invocations completes, and a duplicate of one does no harm', async () => {
+      await world.sync('long', 3_000);
+      world.remainingMs = 4_000;
+      world.delivered.length = 0;
+      const first = await world.invoke('sync', { sync: 'long', slot: 1_700_000_000_000 }, { remainingMs: world.remainingMs });
+      expect(first.result).toMatchObject({ status: 'succeeded', caughtUp: false });
+      expect(first.lines.find(({ message }) => message === 'handed over')).toMatchObject({ continuation: { sync: 'long', slot: 1_700_000_000_000, hop: 1 } });
+      await world.invoke('sync', { sync: 'long', slot: 1_700_000_000_000, hop: 1 }, { remainingMs: world.remainingMs });
+      await world.delivery();
+      expect(world.delivered.length).toBeGreaterThan(2);
+      expect(world.delivered.filter(({ failure }) => failure !== undefined)).toEqual([]);
+      expect(world.ids('long')).toEqual(numbers(3_000));
+      expect(await world.coordination.schedule.completed('long', '0')).toBe(1_700_000_000_000);
+      expect(await locks('long')).toEqual([]);
+    }, 120_000);
+
+    it('one that makes no progress stops after a bounded number of hops, and says so', async () => {
+      await world.sync('stuck', 100);
+      world.remainingMs = 100;
+      world.delivered.length = 0;
+      await world.invoke('sync', { sync: 'stuck' }, { remainingMs: world.remainingMs });
+      await world.delivery();
+      expect(world.delivered).toHaveLength(maxStalledHops);
+      const last = world.delivered.at(-1);
+      expect(last?.result).toMatchObject({ status: 'failed', error: { code: 'NO_PROGRESS', message: expect.stringContaining('stuck') } });
+      expect(world.ids('one')).toEqual(numbers(1_200));
+    }, 60_000);
+  });
+
+  describe('the whole', () => {
+    it('a tick of the coordinator makes the syncs run that are due, from definitions in etcd; a bad one stops itself alone', async () => {
+      world.remainingMs = 60_000;
+      world.delivered.length = 0;
+      await world.sync('stored', 700);
+      const text = JSON.stringify;
+      await world.coordination.definitions.apply([
+        ...Object.entries(world.connections).map(([name, fields]) => ({ kind: 'connections' as const, name, text: text(fields) })),
+        { kind: 'syncs', name: 'stored', text: text(world.definition('stored')) },
+        { kind: 'syncs', name: 'bad', text: text(world.definition('bad', { mode: 'sideways' })) },
+      ]);
+      const env = { IDRA_SYNCS: 'etcd' };
+      const tick = await world.invoke<Tick>('coordinator', {}, { env });
+      expect(tick.result).toMatchObject({ role: 'leader', scheduled: 1, planned: 1, sent: 1, unsent: [], broken: { bad: expect.stringContaining('mode') } });
+      expect(tick.lines.find((line) => '_aws' in line)).toMatchObject({ Leading: 1, Sent: 1, Unsent: 0, BrokenDefinitions: 1 });
+      await world.delivery();
+      expect(world.delivered.map(({ result }) => [result?.sync, result?.status])).toEqual([['stored', 'succeeded']]);
+      expect(world.ids('stored')).toEqual(numbers(700));
+      expect(await world.coordination.schedule.outbox()).toEqual([]);
+      expect(await locks('stored')).toEqual([]);
+
+      const bad = await world.invoke('sync', { sync: 'bad' }, { env });
+      expect(bad.failure).toMatchObject({ type: 'CONFIG_INVALID', message: expect.stringContaining('mode') });
+      expect((await world.invoke('sync', { sync: 'stored' }, { env })).result).toMatchObject({ status: 'succeeded' });
+    }, 60_000);
+
+    it('two coordinators at once: each due slot is sent once', async () => {
+      world.delivered.length = 0;
+      for (const name of ['c1', 'c2', 'c3']) await world.sync(name, 10);
+      const ticks = await Promise.all([world.invoke<Tick>('coordinator', {}), world.invoke<Tick>('coordinator', {})]);
+      await world.delivery();
+      expect(ticks.map(({ failure }) => failure)).toEqual([undefined, undefined]);
+      const ran = world.delivered.map(({ result }) => result?.sync).filter((name) => name?.startsWith('c'));
+      expect(ran.sort()).toEqual(['c1', 'c2', 'c3']);
+    }, 60_000);
+  });
+});

@@ -1,0 +1,152 @@
+/** A source and a destination in SQLite, definitions, etcd and a local event bus; the functions, bundled as they are deployed, run as processes of their own. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { type Coordination, openCoordination } from '../../lib/coordination/coordination.ts';
+import type { CoordinatorReport } from '../../lib/engine/coordinate.ts';
+import type { Report } from '../../lib/engine/report.ts';
+import { buildFunction } from '../../tools/bundle/functions.ts';
+import { type LocalBus, startLocalBus } from '../../tools/local/event-bus.ts';
+import { freshDatabase } from '../support/fresh.ts';
+import { spawnIdra } from '../support/spawn-idra.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+export interface Outcome<Result = Report> {
+  readonly result?: Result;
+  readonly failure?: { readonly type: string; readonly message: string; readonly rest: object };
+  /** Structured log lines and metrics, parsed. */
+  readonly lines: readonly Record<string, unknown>[];
+  readonly text: string;
+}
+
+export type Tick = CoordinatorReport & { readonly broken: Readonly<Record<string, string>> };
+
+export class World implements AsyncDisposable {
+  readonly coordination: Coordination;
+  /** Outcomes of the sync function as the bus has invoked it, in their order. */
+  readonly delivered: Outcome[] = [];
+  /** Time limit of the invocations that the bus makes. */
+  remainingMs = 60_000;
+  readonly #folder: string;
+  readonly #environment: Record<string, string>;
+  readonly #bus: LocalBus;
+  readonly #dispose: (() => PromiseLike<unknown>)[];
+
+  private constructor(parts: {
+    folder: string;
+    coordination: Coordination;
+    environment: Record<string, string>;
+    bus: LocalBus;
+    dispose: (() => PromiseLike<unknown>)[];
+  }) {
+    this.#folder = parts.folder;
+    this.coordination = parts.coordination;
+    this.#environment = parts.environment;
+    this.#bus = parts.bus;
+    this.#dispose = parts.dispose;
+  }
+
+  static async start(): Promise<World> {
+    const folder = await temporaryFolder();
+    for (const name of ['sync', 'coordinator']) await buildFunction(name, process.arch === 'arm64' ? 'arm64' : 'x64', join(folder.path, name));
+    const etcd = await freshDatabase('etcd');
+    const coordination = await openCoordination({ etcd: { hosts: etcd.url.split(','), prefix: etcd.name } });
+    let world: World | undefined;
+    const bus = await startLocalBus({
+      region: 'eu-west-1',
+      rules: [{ bus: 'idra-test', pattern: { source: ['idra'], 'detail-type': ['Sync Requested'] }, target: 'sync', retries: 0 }],
+      invoke: async (_name, event) => {
+        if (world === undefined) throw new Error('the bus delivers before there is anybody to deliver to');
+        world.delivered.push(await world.invoke('sync', event, { remainingMs: world.remainingMs }));
+      },
+      onGivenUp: (name, event, error) => console.error(name, event.detail, error),
+    });
+    const environment = {
+      IDRA_ETCD_HOSTS: etcd.url,
+      IDRA_ETCD_PREFIX: etcd.name,
+      IDRA_EVENT_BUS: 'idra-test',
+      IDRA_SYNCS: join(folder.path, 'syncs.json'),
+      AWS_ENDPOINT_URL_EVENTBRIDGE: bus.url,
+      AWS_REGION: 'eu-west-1',
+      AWS_ACCESS_KEY_ID: 'test',
+      AWS_SECRET_ACCESS_KEY: 'test',
+      POWERTOOLS_SERVICE_NAME: 'idra',
+      POWERTOOLS_METRICS_NAMESPACE: 'Idra',
+    };
+    const dispose = [
+      () => bus[Symbol.asyncDispose](),
+      () => coordination[Symbol.asyncDispose](),
+      () => etcd[Symbol.asyncDispose](),
+      () => folder[Symbol.asyncDispose](),
+    ];
+    world = new World({ folder: folder.path, coordination, environment, bus, dispose });
+    return world;
+  }
+
+  /** A table of its own with that many rows, and a sync of the same name. */
+  async sync(name: string, rows: number, over: object = {}): Promise<void> {
+    using source = new Opened(join(this.#folder, 'source.db'));
+    source.database.exec(`create table "${name}" (id integer primary key, name text not null)`);
+    const insert = source.database.prepare(`insert into "${name}" (id, name) values (?, ?)`);
+    source.database.transaction(() => {
+      for (let id = 1; id <= rows; id += 1) insert.run(id, `row ${id}`);
+    })();
+    this.#syncs.push(this.definition(name, over));
+    await writeFile(join(this.#folder, 'syncs.json'), JSON.stringify(this.definitions));
+  }
+
+  readonly #syncs: object[] = [];
+
+  definition(name: string, over: object = {}): object {
+    const ends = { source: { connection: 'from', table: name }, destination: { connection: 'to', table: name } };
+    return { name, every: '1m', ...ends, mode: 'id', cursor: { column: 'id', key: 'id' }, write: 'insert', batch: { rows: 500 }, ...over };
+  }
+
+  get connections(): Record<string, object> {
+    return { from: { type: 'sqlite', path: join(this.#folder, 'source.db') }, to: { type: 'sqlite', path: join(this.#folder, 'destination.db') } };
+  }
+
+  get definitions(): object {
+    return { connections: this.connections, syncs: this.#syncs };
+  }
+
+  ids(table: string): number[] {
+    using destination = new Opened(join(this.#folder, 'destination.db'));
+    return destination.database.prepare(`select id from "${table}" order by id`).pluck().all() as number[];
+  }
+
+  async invoke<Result = Report>(name: string, event: unknown, options: { remainingMs?: number; env?: Record<string, string> } = {}): Promise<Outcome<Result>> {
+    await using child = spawnIdra(join(import.meta.dirname, 'invoke.ts'), {
+      arguments: [join(this.#folder, name, 'index.js'), JSON.stringify(event), String(options.remainingMs ?? 60_000)],
+      env: { ...this.#environment, ...options.env },
+    });
+    const { code } = await child.exited;
+    const last = child.stdout.findLast((line) => line.startsWith('OUTCOME '));
+    const text = [...child.stdout, ...child.stderr].join('\n');
+    if (last === undefined || code !== 0) throw new Error(`the invocation ended with ${code}: ${text}`);
+    const lines = [...child.stdout, ...child.stderr].filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Record<string, unknown>);
+    return { ...(JSON.parse(last.slice('OUTCOME '.length)) as object), lines, text };
+  }
+
+  async delivery(): Promise<void> {
+    await this.#bus.idle();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.delivery();
+    for (const dispose of this.#dispose) await dispose();
+  }
+}
+
+class Opened implements Disposable {
+  readonly database: Database.Database;
+
+  constructor(path: string) {
+    this.database = new Database(path);
+    this.database.pragma('journal_mode = wal');
+  }
+
+  [Symbol.dispose](): void {
+    this.database.close();
+  }
+}
