@@ -62,14 +62,14 @@ export async function readColumns(session: Session, table: { schema: string; tab
       CHARACTER_SET_NAME, COLLATION_NAME, COLUMN_DEFAULT, EXTRA FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION`,
     [table.schema, table.table],
   );
-  const json = await jsonColumns(session, table);
+  const checks = await readChecks(session, table);
   return rows.map((row) => {
     const [name = '', declared = '', dataType = '', nullable, characters, octets, precision, scale, fraction, characterSet = null, collation = null] = row.map(
       (value) => value ?? undefined,
     );
     const fallback = row[11] ?? null;
     const extra = (row[12] ?? '').toLowerCase();
-    const base = json.has(name) ? 'json' : dataType.toLowerCase();
+    const base = checks.json.has(name) ? 'json' : dataType.toLowerCase();
     const isText = /text$|blob$/.test(base);
     const bits = base === 'bit' ? precision : undefined;
     const length = bits ?? (isText ? octets : characters);
@@ -83,6 +83,7 @@ export async function readColumns(session: Session, table: { schema: string; tab
       fraction: Number(fraction ?? 0),
       characterSet,
       collation,
+      flag: base === 'tinyint' && checks.flags.has(name),
     };
     const column = columnOf(name, facts, { nullable: nullable === 'YES', flavour: session.server.mariadb ? 'mariadb' : 'mysql' });
     const computed = /(virtual|stored|persistent) generated|^virtual$|^persistent$/.test(extra) || /generated always/.test(extra);
@@ -90,15 +91,21 @@ export async function readColumns(session: Session, table: { schema: string; tab
   });
 }
 
-/** MariaDB's JSON is LONGTEXT with a check that the column is valid JSON. */
-async function jsonColumns(session: Session, table: { schema: string; table: string }): Promise<ReadonlySet<string>> {
-  if (!session.server.mariadb) return new Set();
-  const rows = await session.query('SELECT CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = ? AND TABLE_NAME = ?', [
-    table.schema,
-    table.table,
-  ]);
-  const names = rows.map(([clause]) => /^json_valid\(`((?:[^`]|``)+)`\)$/i.exec(clause ?? '')?.[1]?.replaceAll('``', '`'));
-  return new Set(names.filter((name) => name !== undefined));
+/** MariaDB's JSON is LONGTEXT with a check that the column is valid JSON; Idra's booleans are TINYINT with a check for 0 and 1. MySQL has checks since 8.0.16. */
+async function readChecks(session: Session, table: { schema: string; table: string }): Promise<{ json: ReadonlySet<string>; flags: ReadonlySet<string> }> {
+  const { mariadb, version } = session.server;
+  if (!mariadb && version < 80_016) return { json: new Set(), flags: new Set() };
+  const rows = await session.query(
+    mariadb
+      ? 'SELECT CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = ? AND TABLE_NAME = ?'
+      : 'SELECT c.CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS AS c JOIN information_schema.TABLE_CONSTRAINTS AS t USING (CONSTRAINT_SCHEMA, CONSTRAINT_NAME) WHERE t.TABLE_SCHEMA = ? AND t.TABLE_NAME = ?',
+    [table.schema, table.table],
+  );
+  const named = (pattern: RegExp): ReadonlySet<string> => {
+    const names = rows.map(([clause]) => pattern.exec(clause ?? '')?.[1]?.replaceAll('``', '`'));
+    return new Set(names.filter((name) => name !== undefined));
+  };
+  return { json: mariadb ? named(/^json_valid\(`((?:[^`]|``)+)`\)$/i) : new Set(), flags: named(/^\(?`((?:[^`]|``)+)` in \(0, ?1\)\)?$/i) };
 }
 
 export interface CatalogueKey extends UniqueKey {

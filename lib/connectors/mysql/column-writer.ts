@@ -49,10 +49,13 @@ export function columnWriter(column: { name: string; nullable: boolean; facts: C
     declared: facts.declared,
     loading,
     free,
-    check: nullable ? check : (value) => (value === null ? 'is NULL' : check(value)),
+    check: nullable ? check : (value) => (value === null ? isNull : check(value)),
     text,
   };
 }
+
+/** Not a matter of the column's type: the row breaks its constraint. */
+export const isNull = 'is NULL';
 
 function plainText(value: Value): string {
   return typeof value === 'string' ? value : String(value);
@@ -86,9 +89,9 @@ function formFor(facts: ColumnFacts, incoming: LogicalType, mariadb: boolean): F
     case 'decimal':
       return { check: both(decimalCheck({ precision: precision ?? 10, scale: scale ?? 0, specials: false }), unsigned ? notNegative : null), text: plainText };
     case 'double':
-      return { check: both(doubleCheck({ specials: false }), unsigned ? notNegative : null), text: numberText };
+      return { check: both(both(doubleCheck({ specials: false }), signedZero), unsigned ? notNegative : null), text: numberText };
     case 'float':
-      return { check: both(doubleCheck({ specials: false }), singleCheck), text: numberText };
+      return { check: both(both(doubleCheck({ specials: false }), signedZero), singleCheck), text: numberText };
     case 'date':
       return { check: dateCheck(moments) };
     case 'time':
@@ -118,6 +121,9 @@ function both(first: Check, second: Check | null): Check {
 
 const notNegative: Check = (value) => (/^-.*[1-9]/.test(String(value)) ? 'is negative' : null);
 
+/** Its sign is gone when it is read. */
+const signedZero: Check = (value) => (Object.is(Number(value), -0) ? 'is negative zero' : null);
+
 const singleCheck: Check = (value) => {
   const double = typeof value === 'number' ? value : readDouble(String(value));
   return double !== null && Math.fround(double) === double ? null : 'needs more digits than a FLOAT keeps';
@@ -131,10 +137,12 @@ const yearCheck: Check = (value) => {
 
 /** The exact ends are the server's (MariaDB goes on to 2106 on 64 bits): it refuses aloud, this says it with the row's key. */
 const epochCheck: Check = (value) => {
-  const year = Number(String(value).slice(0, 4));
-  return String(value).startsWith('0000-00-00') || (year >= 1969 && year <= 2106)
+  if (value === null) return null;
+  const moment = utc(value);
+  const year = Number(moment.slice(0, 4));
+  return moment.startsWith('0000-00-00') || (year >= 1970 && year <= 2106)
     ? null
-    : 'is outside the years that TIMESTAMP holds (1970 to 2038): a DATETIME column would hold it, in UTC';
+    : 'is outside the years that TIMESTAMP holds (1970 to 2038): exclude the column, or make it a text column';
 };
 
 /** The session is in UTC: what has a zone is written on UTC's clock. */

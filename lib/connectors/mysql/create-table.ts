@@ -30,6 +30,8 @@ export function columnType(column: Column, schema: Schema, making: Making): stri
   const { server, collations } = making;
   const flavour = server.mariadb ? 'mariadb' : 'mysql';
   const native = column.native?.system === flavour ? column.native.type : undefined;
+  // The check makes it a boolean to whoever reads the table: TINYINT(1) alone holds 7 as well
+  if (column.type.kind === 'boolean' && !native?.startsWith('bit')) return `TINYINT(1) CHECK (${quote(column.name)} IN (0, 1))`;
   const collation = native === undefined ? undefined : / COLLATE (\S+)$/.exec(native)?.[1];
   if (native !== undefined && (collation === undefined || collations.has(collation))) {
     const json = column.type.kind === 'json' && server.mariadb;
@@ -111,7 +113,8 @@ export function createTable(into: string, schema: Schema, making: Making & { mar
   return `CREATE TABLE IF NOT EXISTS ${into} (${definitions.join(', ')}) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE ${making.collation}`;
 }
 
-export const markerType = 'TINYINT(1) NOT NULL DEFAULT 0';
+/** The time of the deletion. */
+export const markerType = 'TIMESTAMP(6) NULL';
 
 /** NULL stands before a CHECK. */
 export function withNull(type: string, required: boolean): string {

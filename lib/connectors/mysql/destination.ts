@@ -12,7 +12,7 @@ import { mysqlDialect, quote } from './dialect.ts';
 import { RowEncoder } from './encode.ts';
 import { errorNumber, mysqlError } from './errors.ts';
 import { Lane } from './lane.ts';
-import { lockTimeoutSeconds, Session } from './session.ts';
+import { Session } from './session.ts';
 import type { Settings } from './settings.ts';
 import { type Sink, sinkFor } from './sink.ts';
 import { ignoresTrailingSpaces, ownName, planTarget, type ReadyTable, readyTarget } from './target.ts';
@@ -102,6 +102,7 @@ export class MysqlDestination implements Destination {
           lanes: [first, second],
           reopen: openLane,
           readState: (lane) => this.#lockedState(lane, claim),
+          stored: () => this.state(),
           direct: sink.direct,
           final: sink.final,
         });
@@ -183,12 +184,8 @@ export class MysqlDestination implements Destination {
       // Fewer gap locks: two writers of neighbouring keys do not wait for each other
       await session.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
       if (claim.enforced) {
-        const [row] = await session.query('SELECT GET_LOCK(?, ?)', [laneLock(this.#name.schema, claim, index), lockTimeoutSeconds]);
-        if (row?.[0] !== '1')
-          throw new SyncError('CONFLICT', `Another run of sync ${claim.sync} still has a connection to ${this.#settings.name}.`, {
-            sync: claim.sync,
-            retry: 'backoff',
-          });
+        // Taken or not: a run of the same fence may still hold it, and only tells its successor whom to end
+        await session.query('SELECT GET_LOCK(?, 5)', [laneLock(this.#name.schema, claim, index)]);
       }
       for (const sql of sink.prepare) await session.query(sql);
     } catch (error) {
@@ -216,10 +213,10 @@ export class MysqlDestination implements Destination {
   async #endOlder(session: Session, claim: Claim, table: string): Promise<void> {
     const { sql, params } = this.#statements.select(claim.sync, claim.shard);
     const [row] = await session.query(sql, params);
-    if (row !== undefined) {
-      const { epoch, fence } = readState(row);
-      if (epoch > claim.epoch || (epoch === claim.epoch && fence > claim.fence)) throw fencedError(claim, table);
-    }
+    if (row === undefined) return;
+    const { epoch, fence } = readState(row);
+    if (epoch > claim.epoch || (epoch === claim.epoch && fence > claim.fence)) throw fencedError(claim, table);
+    if (epoch === claim.epoch && fence === claim.fence) return;
     for (const index of [0, 1]) {
       const [used] = await session.query('SELECT IS_USED_LOCK(?)', [laneLock(this.#name.schema, claim, index)]);
       const thread = used?.[0] ?? null;

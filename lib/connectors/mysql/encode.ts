@@ -3,7 +3,7 @@ import { SyncError } from '../../errors.ts';
 import { toHex } from '../../values/bytes.ts';
 import { unrepresentable } from '../../values/fits.ts';
 import type { Row, Value } from '../../values/types.ts';
-import type { ColumnWriter } from './column-writer.ts';
+import { type ColumnWriter, isNull } from './column-writer.ts';
 import { textLiteral } from './dialect.ts';
 
 const special = /[\\\t\n\0]/;
@@ -73,11 +73,11 @@ export class RowEncoder {
     return column.loading === 'bits' ? text : textLiteral(text);
   }
 
-  /** `id=42`, or the row's place in the batch. */
+  /** Values of the key, or the row's place in the batch. */
   keyOf(row: Row): string {
     const { key } = this.#options;
     if (key.length === 0) return `row ${this.#rows + 1} of the batch`;
-    return key.map((i) => `${this.columns[i]?.name}=${keyText(row[i] ?? null)}`).join(', ');
+    return key.map((i) => keyText(row[i] ?? null)).join(', ');
   }
 
   #count(text: string, row: Row): void {
@@ -95,7 +95,14 @@ export class RowEncoder {
 
   #refused(row: Row, column: ColumnWriter, reason: string): SyncError {
     const { table } = this.#options;
-    return unrepresentable(reason, { table, column: column.name, key: this.keyOf(row), type: column.declared });
+    const key = this.keyOf(row);
+    if (reason === isNull)
+      return new SyncError('ROW_REJECTED', `${table}.${column.name} may not be NULL, and the row with key ${key} has none.`, {
+        table,
+        column: column.name,
+        key,
+      });
+    return unrepresentable(reason, { table, column: column.name, key, type: column.declared });
   }
 }
 

@@ -12,6 +12,7 @@ const conflict = { code: 'CONFLICT', retry: 'now' } as const;
 const lost = { code: 'CONNECTION_FAILED', retry: 'backoff' } as const;
 const denied = { code: 'PERMISSION_DENIED' } as const;
 const busy = { code: 'THROTTLED', retry: 'backoff' } as const;
+const invalid = { code: 'CONFIG_INVALID' } as const;
 const absent = { code: 'NOT_FOUND' } as const;
 const duplicate = { code: 'ROW_REJECTED', says: 'a row has a unique key that is there already' } as const;
 const reference = { code: 'ROW_REJECTED', says: 'a row breaks a foreign key' } as const;
@@ -48,9 +49,22 @@ const rules: Readonly<Record<number, Rule>> = {
   1419: denied,
   1792: denied,
   1836: denied,
-  1046: { code: 'CONFIG_INVALID' },
-  1064: { code: 'CONFIG_INVALID' },
-  1149: { code: 'CONFIG_INVALID' },
+  1046: invalid,
+  1052: invalid,
+  1055: invalid,
+  1060: invalid,
+  1066: invalid,
+  1111: invalid,
+  1140: invalid,
+  1222: invalid,
+  1235: invalid,
+  1241: invalid,
+  1242: invalid,
+  1248: invalid,
+  1305: invalid,
+  1582: invalid,
+  1064: invalid,
+  1149: invalid,
   1049: absent,
   1051: absent,
   1054: absent,
@@ -124,6 +138,8 @@ export interface ErrorContext extends ErrorPlace {
   readonly doing: string;
   /** The connection is gone: an error without a number means just that. */
   readonly lost?: boolean;
+  /** Rows were being written: a message of the server that is not known to be free of their values is left out. */
+  readonly rows?: boolean;
 }
 
 interface DriverError {
@@ -136,7 +152,7 @@ interface DriverError {
 /** Anything that the driver throws. The driver's error stays behind: it holds the whole statement, rows included. */
 export function mysqlError(error: unknown, context: ErrorContext): SyncError {
   if (error instanceof SyncError) return error;
-  const { doing, lost: gone = false, ...place } = context;
+  const { doing, lost: gone = false, rows: _rows, ...place } = context;
   const driver = (error instanceof Error ? error : { message: String(error) }) as DriverError;
   if (driver.errno !== undefined && driver.sqlMessage !== undefined) return serverError({ number: driver.errno, message: driver.sqlMessage }, context);
   const code = driver.code ?? '';
@@ -155,9 +171,9 @@ export function mysqlError(error: unknown, context: ErrorContext): SyncError {
 
 /** An error or warning by its number. The name of the key that a row breaks is taken over; the values beside it are not. */
 export function serverError({ number, message }: { readonly number: number; readonly message: string }, context: ErrorContext): SyncError {
-  const { doing, lost: _gone, ...place } = context;
-  const rule = rules[number] ?? { code: 'INTERNAL' as const, says: `error ${number} of the server` };
-  const detail = rule.says === duplicate.says ? (/ key '([^']*)'$/.exec(message)?.[1] ?? '') : '';
+  const { doing, lost: _lost, rows: _rows, ...place } = context;
+  const rule: Rule = rules[number] ?? { code: 'INTERNAL', ...(context.rows === true ? { says: 'the server gave an error of its own' } : {}) };
+  const detail = rule === duplicate ? (/ key '([^']*)'$/.exec(message)?.[1] ?? '') : '';
   const key = detail === '' ? '' : ` (key ${detail})`;
   return new SyncError(rule.code, `${doing} failed: ${rule.says ?? message}${key} [error ${number}].`, {
     ...place,

@@ -143,7 +143,7 @@ export class Lane {
     const { key } = table.incoming;
     if (key.length === 0) throw new SyncError('KEY_REQUIRED', `Deletes in ${table.name} need a key: name it in the definition (key).`, { table: table.name });
     const indexes = key.map((name) => table.incoming.columns.findIndex((column) => column.name === name));
-    const verb = deletes === 'soft' ? `UPDATE ${table.into} SET ${quote(table.marker ?? '')} = 1` : `DELETE FROM ${table.into}`;
+    const verb = deletes === 'soft' ? `UPDATE ${table.into} SET ${quote(table.marker ?? '')} = UTC_TIMESTAMP(6)` : `DELETE FROM ${table.into}`;
     for (let at = 0; at < rows.length; at += deleteRows) {
       const tuples = rows.slice(at, at + deleteRows).map((row) => `(${indexes.map((i) => this.#keyLiteral(row, i)).join(',')})`);
       await this.run({ sql: `${verb} WHERE (${key.map(quote).join(', ')}) IN (${tuples.join(',')})`, params: [] });

@@ -156,7 +156,7 @@ export async function warningError(session: Session, table: string): Promise<Syn
   const column = / column '([^']+)'/.exec(worst.message)?.[1];
   const place = { table, ...(row === undefined ? {} : { key: `row ${row} of the load` }), ...(column === undefined ? {} : { column }) };
   const where = `${table}${column === undefined ? '' : `.${column}`}${row === undefined ? '' : `, row ${row} of the load,`}`;
-  const error = serverError(worst, { doing: `Writing ${where}`, ...place });
+  const error = serverError(worst, { doing: `Writing ${where}`, rows: true, ...place });
   return error.code === 'INTERNAL' ? new SyncError('ROW_REJECTED', error.message, place) : error;
 }
 
@@ -208,7 +208,7 @@ class MultiInsert implements Loader {
       if (replace ? affectedRows < count : affectedRows !== count)
         throw new SyncError('ROWS_UNACCOUNTED', `${table} took ${affectedRows} rows of the ${count} that were inserted.`, { table });
     } catch (error) {
-      throw mysqlError(error, { doing: `Writing ${table}`, table, lost: this.#session.lost });
+      throw mysqlError(error, { doing: `Writing ${table}`, table, rows: true, lost: this.#session.lost });
     }
   }
 }

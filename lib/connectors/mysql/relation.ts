@@ -42,7 +42,18 @@ export async function openRelation(session: Session, options: SourceOptions): Pr
   };
 }
 
-const noFacts = { base: 'enum', declared: '', unsigned: false, length: null, precision: null, scale: null, fraction: 0, characterSet: null, collation: null };
+const noFacts = {
+  base: 'enum',
+  declared: '',
+  unsigned: false,
+  length: null,
+  precision: null,
+  scale: null,
+  fraction: 0,
+  characterSet: null,
+  collation: null,
+  flag: false,
+};
 
 async function openQuery(session: Session, query: string): Promise<MysqlRelation> {
   const name = `query:${createHash('sha256').update(query).digest('hex').slice(0, 16)}`;

@@ -67,11 +67,11 @@ interface MergeParts {
  * other unique keys rows are found by the key alone, and a clash on another key is an error.
  */
 function merge({ into, stage, names, key, marker }: MergeParts, way: ReadyTable['upsert']): string[] {
-  const set = [...names.map((name) => `t.${name} = s.${name}`), ...(marker === null ? [] : [`t.${marker} = 0`])];
+  const set = [...names.map((name) => `t.${name} = s.${name}`), ...(marker === null ? [] : [`t.${marker} = NULL`])];
   const select = names.map((name) => `s.${name}`).join(', ');
   if (way === 'merge') {
     // INSERT has no alias for its table that both MySQL and MariaDB know
-    const update = [...names.map((name) => `${into}.${name} = s.${name}`), ...(marker === null ? [] : [`${into}.${marker} = 0`])];
+    const update = [...names.map((name) => `${into}.${name} = s.${name}`), ...(marker === null ? [] : [`${into}.${marker} = NULL`])];
     return [`INSERT INTO ${into} (${names.join(', ')}) SELECT ${select} FROM ${stage} AS s ON DUPLICATE KEY UPDATE ${update.join(', ')}`];
   }
   const on = key.map((name) => `t.${name} = s.${name}`).join(' AND ');

@@ -166,9 +166,8 @@ function unfit(incoming: Column, existing: ExistingColumn): string | null {
   const { facts } = existing as CatalogueColumn;
   const from = incoming.type;
   if ((facts.base === 'double' || facts.base === 'float') && facts.scale !== null) return 'a column that keeps a fixed number of digits would round';
-  // Moments are written in UTC
-  if (facts.base === 'datetime' && from.kind === 'timestamp') return null;
-  if (from.kind === 'boolean' && (existing.type.kind === 'int32' || facts.base === 'bit')) return null;
+  if (from.kind === 'boolean' && (/int$/.test(facts.base) || facts.base === 'bit')) return null;
+  if (facts.base === 'tinyint' && (from.kind === 'int32' || from.kind === 'int64' || from.kind === 'uint64')) return null;
   if (facts.base === 'bit' && (from.kind === 'int32' || from.kind === 'int64' || from.kind === 'uint64')) return null;
   if (facts.base === 'double' && from.kind === 'int32') return null;
   if (facts.base === 'enum' || facts.base === 'set') return from.kind === 'string' ? null : `a ${from.kind} is no ${facts.base}`;

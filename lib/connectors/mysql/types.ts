@@ -17,6 +17,8 @@ export interface ColumnFacts {
   readonly fraction: number;
   readonly characterSet: string | null;
   readonly collation: string | null;
+  /** A check allows 0 and 1 alone. */
+  readonly flag: boolean;
 }
 
 export interface MysqlColumn extends Column {
@@ -43,6 +45,7 @@ export function logicalType(facts: ColumnFacts): LogicalType {
   const { base, unsigned, length, precision, scale, fraction } = facts;
   switch (base) {
     case 'tinyint':
+      return { kind: facts.flag ? 'boolean' : 'int32' };
     case 'smallint':
     case 'mediumint':
     case 'year':
@@ -161,6 +164,7 @@ export function columnOfField(field: ResultField, flavour: string): MysqlColumn 
     fraction: temporal ? Math.min(decimals, 6) : 0,
     characterSet: null,
     collation: null,
+    flag: false,
   };
   const nullable = (flags & flag.notNull) === 0;
   // Without a declaration there is no type to copy: a destination goes by the logical one

@@ -15,6 +15,8 @@ export interface WriterParts {
   readonly reopen: (index: number) => Promise<Lane>;
   /** The stored state, read once no transaction holds it. */
   readonly readState: (lane: Lane) => Promise<DestinationState | null>;
+  /** The stored state as it stands. */
+  readonly stored: () => Promise<DestinationState | null>;
   /** The target's own rows are loaded: see `Sink.direct`. */
   readonly direct: boolean;
   readonly final: readonly string[];
@@ -51,7 +53,7 @@ export class MysqlWriter implements Writer {
       await this.#begin(lane);
       await lane.write(rowsOf(chunk));
     } catch (error) {
-      throw this.#error(error, lane);
+      throw await this.#error(error, lane);
     }
   }
 
@@ -61,7 +63,7 @@ export class MysqlWriter implements Writer {
       await this.#begin(lane);
       await lane.attempt(chunk);
     } catch (error) {
-      throw this.#error(error, lane);
+      throw await this.#error(error, lane);
     }
   }
 
@@ -84,14 +86,14 @@ export class MysqlWriter implements Writer {
       await this.#record(lane, batch);
     } catch (error) {
       applied.resolve();
-      const reason = this.#error(error, lane);
+      const reason = await this.#error(error, lane);
       await lane.rollback().catch(() => undefined);
       throw reason;
     }
     try {
       await lane.commit();
     } catch (error) {
-      if (!lane.session.lost) throw this.#error(error, lane);
+      if (!lane.session.lost) throw await this.#error(error, lane);
       await this.#afterLostCommit(index, batch);
     }
     const { claim } = this.#parts;
@@ -106,7 +108,7 @@ export class MysqlWriter implements Writer {
         await lane.rollback();
       } catch (error) {
         // A connection that is gone has rolled back with it
-        if (!lane.session.lost) throw this.#error(error, lane);
+        if (!lane.session.lost) throw await this.#error(error, lane);
       }
     }
   }
@@ -151,11 +153,15 @@ export class MysqlWriter implements Writer {
     return this.#lanes[this.#current] as Lane;
   }
 
-  #error(error: unknown, lane: Lane): SyncError {
+  async #error(error: unknown, lane: Lane): Promise<SyncError> {
     const { table, claim } = this.#parts;
-    if (lane.session.lost && !isRowError(error) && !(error instanceof SyncError && error.code === 'FENCED'))
-      return new SyncError('CONNECTION_FAILED', `The connection was lost while ${table} was being written.`, { table, sync: claim.sync, retry: 'now' });
-    return mysqlError(error, { doing: `Writing ${table}`, table, sync: claim.sync });
+    if (!lane.session.lost || isRowError(error) || (error instanceof SyncError && error.code === 'FENCED'))
+      return mysqlError(error, { doing: `Writing ${table}`, table, sync: claim.sync, rows: true });
+    // A newer holder ends the connections of the older one: then this is no fault of the network
+    const stored = await this.#parts.stored().catch(() => null);
+    const superseded = claim.enforced && stored !== null && (stored.epoch > claim.epoch || (stored.epoch === claim.epoch && stored.fence > claim.fence));
+    if (superseded) return fencedError(claim, table);
+    return new SyncError('CONNECTION_FAILED', `The connection was lost while ${table} was being written.`, { table, sync: claim.sync, retry: 'now' });
   }
 }
 
