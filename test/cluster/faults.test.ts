@@ -36,8 +36,9 @@ await describeWith(['postgres', 'etcd'], 'syncs over etcd', () => {
       if (round > kills * 3) throw new Error(`only ${killed} of ${round} processes could be killed in time`);
       world.grow(2_000);
       await using child = world.start();
+      await child.line(/^reading/);
       const exited = child.exited.then(() => true);
-      const timer = new Promise<false>((done) => setTimeout(() => done(false), between(random, [300, 1_800])));
+      const timer = new Promise<false>((done) => setTimeout(() => done(false), between(random, [0, 600])));
       if (!(await Promise.race([exited, timer]))) {
         await child.kill();
         killed++;

@@ -1,6 +1,6 @@
 /**
  * One run of one sync in a process of its own that dies or freezes at a chosen step of the protocol. The wrappers stand where the engine meets the store and the destination, so that what runs is the product's own code.
- * Argument: `Orders` as JSON. Prints `at POINT` before it dies or freezes, and the report at the end.
+ * Argument: `Orders` as JSON. Prints `reading` when it has claimed and begins, `at POINT` before it dies or freezes, and the report at the end.
  */
 import { writeSync } from 'node:fs';
 import { loadDefinitions } from '../../lib/config/load.ts';
@@ -113,8 +113,14 @@ await using store = await openCoordination(
 const open = createOpener(definitions);
 const deps: EngineDeps = { open: async (name, options) => wrapOpened(await open(name, options)), coordination: wrapCoordination(store) };
 const { fencing, existing } = orders;
+let reading = false;
 const report = await runSync(definition, deps, {
   signal: new AbortController().signal,
+  onProgress: ({ phase }) => {
+    if (phase !== 'reading' || reading) return;
+    reading = true;
+    writeSync(1, 'reading\n');
+  },
   ...(fencing === undefined ? {} : { fencing }),
   ...(existing === undefined ? {} : { existing }),
 });

@@ -38,8 +38,9 @@ for (const kind of kinds) {
         if (round > randomKills * 3) throw new Error(`only ${killed} of ${round} processes could be killed in time`);
         world.grow(2_500);
         await using child = world.start();
+        await child.line(/^reading/);
         const exited = child.exited.then(() => true);
-        const delayMs = between(random, [300, 2_000]);
+        const delayMs = between(random, [0, 700]);
         if (!(await Promise.race([exited, new Promise<false>((done) => setTimeout(() => done(false), delayMs))]))) {
           await child.kill();
           killed++;
