@@ -1,5 +1,5 @@
 /** Opening a file, and waiting for it without blocking the event loop: the driver is synchronous, and leases are renewed by timers. */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Database, Statement } from 'better-sqlite3';
@@ -39,6 +39,7 @@ export async function openDatabase(connection: SqliteConnection, options: { read
   const file = fileOf(connection);
   const created = !existsSync(file);
   if (created && !options.write) throw new SyncError('NOT_FOUND', `There is no SQLite file ${connection.path}. Paths are relative to the current folder.`);
+  if (!created && statSync(file).isDirectory()) throw new SyncError('CONNECTION_FAILED', `${connection.path} is a folder, not a SQLite file.`);
   if (!existsSync(dirname(file))) throw new SyncError('NOT_FOUND', `The folder of the SQLite file ${connection.path} does not exist.`);
   const { default: Sqlite } = await import('better-sqlite3');
   let database: Database | undefined;
