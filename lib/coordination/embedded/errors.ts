@@ -1,4 +1,4 @@
-import { SyncError } from '../../errors.ts';
+import { SyncError, toSyncError } from '../../errors.ts';
 
 /** The code that SQLite or the file system gave, such as `SQLITE_FULL` or `EACCES`. */
 export function codeOf(error: unknown): string {
@@ -15,6 +15,7 @@ export function isBusy(error: unknown): boolean {
 export function storeError(error: unknown, path: string): SyncError {
   if (error instanceof SyncError) return error;
   const code = codeOf(error);
+  if (code === '') return toSyncError(error);
   if (isBusy(error)) {
     return new SyncError(
       'STORE_UNAVAILABLE',
@@ -57,7 +58,7 @@ export function storeError(error: unknown, path: string): SyncError {
         { cause: error },
       );
     default:
-      return new SyncError('STORE_UNAVAILABLE', `The state file ${path} cannot be used (${code || 'unknown error'}): look at its disk and try again.`, {
+      return new SyncError('STORE_UNAVAILABLE', `The state file ${path} cannot be used (${code}): look at its disk and try again.`, {
         retry: 'backoff',
         cause: error,
       });

@@ -138,7 +138,8 @@ export class EmbeddedStore implements KvStore {
 
   #range(op: Extract<Op, { op: 'get' }>, now: bigint): Stored[] {
     if (op.prefix !== true) return [this.#get(op.key, now)].filter((row) => row !== undefined);
-    const values = { from: op.key, end: prefixEnd(op.key), limit: op.limit ?? -1, now };
+    // 0 is no limit to etcd, and no rows to SQL.
+    const values = { from: op.key, end: prefixEnd(op.key), limit: op.limit || -1, now };
     return this.#sql(`${liveKeys} and key >= @from and (@end is null or key < @end) order by key limit @limit`).all(values) as Stored[];
   }
 

@@ -35,6 +35,7 @@ export class EtcdClient {
   readonly #options: ResolvedEtcdOptions;
   #current: number;
   #token: Promise<string> | null = null;
+  #closed = false;
 
   private constructor(hosts: readonly EtcdHost[], options: ResolvedEtcdOptions) {
     this.#hosts = hosts;
@@ -64,6 +65,7 @@ export class EtcdClient {
   }
 
   close(): void {
+    this.#closed = true;
     for (const host of this.#hosts) host.reset();
   }
 
@@ -110,6 +112,8 @@ export class EtcdClient {
   }
 
   async #send({ service, method, payload, stream, signal }: Request, { deadline, token }: { deadline: number; token: string | null }): Promise<unknown> {
+    // A late call would open a connection that nobody closes.
+    if (this.#closed) throw new SyncError('INTERNAL', 'The connection to etcd was closed before this call.');
     const host = await this.#reachable(service, { deadline, signal });
     const options = { request: payload, deadline, token, signal };
     try {

@@ -23,7 +23,12 @@ export interface Failure {
 /** Null for what gRPC did not throw. */
 export function failureOf(error: unknown): Failure | null {
   const { code, details } = (typeof error === 'object' && error !== null ? error : {}) as { code?: unknown; details?: unknown };
-  return typeof code === 'number' ? { code, details: typeof details === 'string' && details !== '' ? details : `gRPC status ${code}` } : null;
+  return typeof code === 'number' ? { code, details: typeof details === 'string' && details !== '' ? cause(details) : `gRPC status ${code}` } : null;
+}
+
+/** grpc-js wraps the reason of a connection that failed; a person wants the reason. */
+function cause(details: string): string {
+  return details.replace(/^No connection established\. Last error: (?:Error: )?/, '').replace(/\.?\s*Resolution note:\s*$/, '');
 }
 
 /** The host, or the way to it, is at fault: the next call goes to another one. */
