@@ -5,6 +5,8 @@ import { wantsColor } from './output.ts';
 /** Runs one command and ends the process with its exit status. */
 export async function main(argv: readonly string[]): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', endQuietly);
+  // A bug: but also its message goes through the redactor.
+  process.on('unhandledRejection', (error) => void fail(error).then((code) => process.exit(code)));
   const code = await runCommand(argv);
   // Drivers may keep sockets for reuse; what had to be closed has been closed.
   process.exit(code);

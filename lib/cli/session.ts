@@ -38,8 +38,9 @@ export function isEtcd(flags: Pick<CommonFlags, 'state' | 'etcd'>): boolean {
 
 /** For commands that only look: a state file that is not there is not made, an empty store in memory stands for it. */
 export async function openStoreToRead(flags: Pick<CommonFlags, 'state' | 'etcd'>): Promise<Coordination> {
-  if (isEtcd(flags) || (await isThere(flags.state ?? defaultStatePath))) return openStore(flags);
-  return openCoordination({ path: ':memory:' });
+  const path = flags.state ?? defaultStatePath;
+  if (isEtcd(flags) || (await isThere(path))) return openStore(flags);
+  return { ...(await openCoordination({ path: ':memory:' })), name: `${path} (not there yet)` };
 }
 
 async function isThere(path: string): Promise<boolean> {

@@ -1,8 +1,12 @@
 /** The real command as a child process. */
 import { fileURLToPath } from 'node:url';
+import { vi } from 'vitest';
 import { type IdraProcess, type SpawnOptions, spawnIdra } from '../support/spawn-idra.ts';
 
 const script = fileURLToPath(new URL('../../lib/cli/idra.js', import.meta.url));
+
+// A test here starts several processes, each of which loads the command anew.
+vi.setConfig({ testTimeout: 60_000 });
 
 export interface Result {
   readonly code: number | null;

@@ -4,7 +4,7 @@ import type { Report } from '../../engine/report.ts';
 import { byteSize, count, counted, cut, duration, rate, wrap } from '../format.ts';
 import type { Output } from '../output.ts';
 
-/** `reading 12,345 of 1,000,000 rows  41,234 rows/s  3.2 MB  24.0 s left`. */
+/** `12,345 of 1,000,000 rows  41,234 rows/s  3.2 MB  24.0 s left`. */
 export function progressText(progress: Progress, now: number): string {
   const { phase, read, bytes, totalRows, startedAt } = progress;
   if (phase === 'waiting') return 'waiting for its lock';
@@ -15,7 +15,7 @@ export function progressText(progress: Progress, now: number): string {
   if (read > 0 && elapsed > 500) parts.push(rate(read, elapsed));
   if (bytes > 0) parts.push(byteSize(bytes));
   if (total !== null && read > 0 && total > read && elapsed > 1000) parts.push(`${duration((elapsed / read) * (total - read))} left`);
-  return `${phase === 'connecting' ? 'connecting again' : phase}  ${parts.join('  ')}`;
+  return `${phase === 'connecting' ? 'connecting again, at ' : ''}${parts.join('  ')}`;
 }
 
 function outcome(report: Report): string {
