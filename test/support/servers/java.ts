@@ -33,9 +33,9 @@ export async function classPath(artifacts: readonly Artifact[]): Promise<{ path:
   return path.split(':').every((jar) => existsSync(jar)) ? { path } : `jars of ${artifacts[0]} have gone`;
 }
 
-/** Fetches them, and installs Java and Maven before where they are missing; a string says why it cannot. */
-export async function fetchJars(artifacts: readonly Artifact[]): Promise<string | undefined> {
-  if (findProgram('javac') === undefined || findProgram('mvn') === undefined) {
+/** Fetches them, and installs Java and Maven before where they are missing; a string says why it cannot. `javac` where source of our own is run. */
+export async function fetchJars(artifacts: readonly Artifact[], java: 'java' | 'javac' = 'java'): Promise<string | undefined> {
+  if (findProgram(java) === undefined || findProgram('mvn') === undefined) {
     const refusal = await aptInstall('default-jdk-headless', 'maven');
     if (refusal !== undefined) return refusal;
   }

@@ -97,6 +97,6 @@ export const mongodb: Recipe = {
     const found = await classPath(artifacts);
     return typeof found === 'string' ? `no mongod on this machine, and ${found}` : startStandIn(found.path);
   },
-  install: () => fetchJars(artifacts),
+  install: () => fetchJars(artifacts, 'javac'),
   container: () => startContainer({ service: 'mongodb', port: 27017, url: urlAt, answers: (url) => initiate(url, '127.0.0.1:27017') }),
 };
