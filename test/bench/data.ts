@@ -18,8 +18,8 @@ export const ddl = {
 
 /** Fills `wide` in PostgreSQL. Text has tabs, quotes, backslashes, line ends and emoji now and then, as real text does. */
 export const fill = (rows: number): string =>
-  `INSERT INTO wide SELECT i, (i * 7919) % 100000, ((i * 104729) % 100000000)::numeric / 10000, sqrt(i::float8) * 3.7, i % 3 = 0, 'customer ' || md5(i::text),
-   repeat(md5((i * 31)::text) || ' ', 3) || CASE WHEN i % 50 = 0 THEN E'tab\\there \\\\ "quoted" 🙂' ELSE 'plain' END,
+  `INSERT INTO wide SELECT i, (i::bigint * 7919) % 100000, ((i::bigint * 104729) % 100000000)::numeric / 10000, sqrt(i::float8) * 3.7, i % 3 = 0, 'customer ' || md5(i::text),
+   repeat(md5((i::bigint * 31)::text) || ' ', 3) || CASE WHEN i % 50 = 0 THEN E'tab\\there \\\\ "quoted" 🙂' ELSE 'plain' END,
    timestamptz '2024-01-01 00:00:00+00' + i * interval '1.234567 seconds', date '2020-01-01' + (i % 2000)::int, md5(i::text || 'u')::uuid,
    jsonb_build_object('k', i, 'tags', jsonb_build_array('a', 'b', i % 10), 'n', (i % 977) * 1.5), CASE WHEN i % 4 = 0 THEN NULL ELSE 'note ' || i END FROM generate_series(1, ${rows}) AS i`;
 

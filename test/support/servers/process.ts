@@ -126,11 +126,22 @@ export class ServerProcess implements AsyncDisposable {
 
   /** SIGSTOP to the server and its children: it keeps its connections and answers nothing. */
   pause(): void {
-    for (const pid of [this.#pid, ...descendants(this.#pid)]) process.kill(pid, 'SIGSTOP');
+    this.#signalAll('SIGSTOP');
   }
 
   resume(): void {
-    for (const pid of [this.#pid, ...descendants(this.#pid)]) process.kill(pid, 'SIGCONT');
+    this.#signalAll('SIGCONT');
+  }
+
+  #signalAll(signal: NodeJS.Signals): void {
+    for (const pid of [this.#pid, ...descendants(this.#pid)]) {
+      try {
+        process.kill(pid, signal);
+      } catch (error) {
+        // A server's child may end between the listing and the signal: a closed connection's backend does
+        if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+      }
+    }
   }
 
   /** kill -9, as a power cut would. The data stays for `start`. */
