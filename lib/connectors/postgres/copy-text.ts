@@ -5,9 +5,17 @@ import { fromWire, type WireKind } from './types.ts';
 
 const letters: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' };
 
-/** The server writes a backslash only before a letter of this list or another backslash. */
-function unescapeField(field: string): string {
-  return field.replace(/\\([\s\S])/g, (_, character: string) => letters[character] ?? character);
+/** A field with a backslash in it. The server writes one only before a letter of the list or another backslash; `\\N` alone is NULL. */
+function unescapeField(field: string): string | null {
+  if (field === '\\N') return null;
+  let text = '';
+  let from = 0;
+  for (let at = field.indexOf('\\'); at >= 0; at = field.indexOf('\\', from)) {
+    const character = field[at + 1] ?? '';
+    text += field.slice(from, at) + (letters[character] ?? character);
+    from = at + 2;
+  }
+  return text + field.slice(from);
 }
 
 /** Collects pieces until they hold at least one row's end: a row of many megabytes is put together once. */
@@ -47,32 +55,42 @@ export function* cutLines(rows: Buffer, maxBytes: number): Generator<Buffer> {
 
 /** Decodes whole rows. The strings of a row share the memory of the part that they came from: they are to live no longer than it. */
 export function textDecoder(kinds: readonly WireKind[]): (rows: Buffer) => Row[] {
-  const special = kinds.flatMap((kind, i) => {
-    const convert = fromWire[kind];
-    return convert === undefined ? [] : [{ i, convert }];
+  const split = rowsFunction(kinds);
+  return (rows) => split(isAscii(rows) ? rows.toString('latin1') : rows.toString('utf8'));
+}
+
+/**
+ * Walks a text from tab to tab, each column by code of its own: three times as fast as splitting into lines and fields. The source text is made of numbers and fixed words
+ * alone. `b` is the next backslash, looked for only when it has been passed: most rows have none.
+ */
+function rowsFunction(kinds: readonly WireKind[]): (text: string) => Row[] {
+  const columns = kinds.map((kind, i) => {
+    const end = i === kinds.length - 1 ? 'e' : 'x';
+    const find = i === kinds.length - 1 ? '' : "x = s.indexOf('\\t', p); ";
+    const plain = kind === 'text' || kind === 'bytes' ? '' : fromWire[kind] === undefined ? 'f' : `c${i}(f)`;
+    const value = plain === '' ? unescaped(i, kind) : `f === '\\\\N' ? null : ${plain}`;
+    return `${find}f = s.slice(p, ${end}); p = ${end} + 1; const v${i} = ${value};`;
   });
-  const converts = special.length > 0;
-  return (rows) => {
-    const body = rows.subarray(0, rows.length - 1);
-    const text = isAscii(body) ? body.toString('latin1') : body.toString('utf8');
-    const lines = text.split('\n');
-    const decoded: Row[] = new Array(lines.length);
-    for (let n = 0; n < lines.length; n++) {
-      const line = lines[n] ?? '';
-      const row: Row = line.split('\t');
-      if (line.indexOf('\\') >= 0) {
-        for (let i = 0; i < row.length; i++) {
-          const field = row[i];
-          if (typeof field === 'string' && field.indexOf('\\') >= 0) row[i] = field === '\\N' ? null : unescapeField(field);
-        }
+  const source = `${kinds.map((_, i) => `const c${i} = c[${i}];`).join(' ')}
+    return (s) => {
+      const rows = [];
+      let p = 0, e = 0, x = 0, b = s.indexOf('\\\\'), f = '';
+      while ((e = s.indexOf('\\n', p)) >= 0) {
+        if (b >= 0 && b < p) b = s.indexOf('\\\\', p);
+        const escaped = b >= 0 && b < e;
+        ${columns.join('\n')}
+        rows.push([${kinds.map((_, i) => `v${i}`).join(', ')}]);
       }
-      if (converts)
-        for (const { i, convert } of special) {
-          const field = row[i];
-          if (typeof field === 'string') row[i] = convert(field);
-        }
-      decoded[n] = row;
-    }
-    return decoded;
-  };
+      return rows;
+    };`;
+  return new Function('c', 'u', source)(
+    kinds.map((kind) => fromWire[kind]),
+    unescapeField,
+  );
+}
+
+/** Bytes are always escaped: their text begins with a backslash. */
+function unescaped(i: number, kind: WireKind): string {
+  if (kind === 'bytes') return `(f = u(f)) === null ? null : c${i}(f)`;
+  return "escaped && f.indexOf('\\\\') >= 0 ? u(f) : f";
 }

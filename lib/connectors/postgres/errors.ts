@@ -97,8 +97,8 @@ function databaseError(error: pg.DatabaseError, sqlState: string, { doing, place
   const quotesRows = rule.code === 'VALUE_UNREPRESENTABLE' || rule.code === 'ROW_REJECTED';
   // Where it happened, never what: the rest of this text is the value
   const [, line, copied] = /^COPY .*?, line ([0-9]+)(?:, column ([^:]+))?/s.exec(error.where ?? '') ?? [];
-  const column = place.column ?? error.column ?? copied;
-  const key = place.key ?? (line === undefined ? undefined : `row ${line} of the batch`);
+  const column = place.column ?? error.column ?? (quotesRows ? copied : undefined);
+  const key = place.key ?? (line === undefined || !quotesRows ? undefined : `row ${line} of the batch`);
   const says = rule.says ?? error.message;
   const where = [
     column === undefined ? '' : `column ${column}`,

@@ -35,9 +35,10 @@ function escapeText(text: string): string {
 const anyText = (value: Value): string => escapeText(typeof value === 'string' ? value : String(value));
 const double = (value: Value): string => (Object.is(value, -0) ? '-0' : String(value));
 
-/** Days that every calendar has; the others are looked at closely. */
-const commonDay = /^[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])$/;
-const commonMoment = /^[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8]) (?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]/;
+/** Days that every year from 1000 to 9999 has; the others are looked at closely. */
+const commonDay = /^[1-9][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)$/;
+const commonMoment =
+  /^[1-9][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31) (?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]/;
 
 /** PostgreSQL's own types that take text and refuse aloud what they cannot hold. */
 const textual = new Set(['inet', 'cidr', 'macaddr', 'macaddr8', 'bit', 'varbit', 'pg_lsn', 'xml', 'jsonpath']);

@@ -23,7 +23,7 @@ const fixedSettings = [
 ].join('; ');
 
 /** How long to wait for another session's lock, in milliseconds. */
-export const lockTimeoutMs = 30_000;
+export const lockTimeoutMs = 15_000;
 
 export class Session implements AsyncDisposable {
   readonly client: pg.Client;
