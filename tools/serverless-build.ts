@@ -14,7 +14,7 @@ export default class Build {
     process.env.AWS_EC2_METADATA_DISABLED ??= 'true';
     const build = async (forArm: boolean) => {
       const names = options.function ? [options.function] : Object.keys(service.functions);
-      for (const name of names) await buildFunction(name, forArm ? 'arm64' : 'x64');
+      await Promise.all(names.map((name) => buildFunction(name, forArm ? 'arm64' : 'x64')));
     };
     const forTarget = () => build(service.provider.architecture === 'arm64');
     const forThisMachine = () => build(arch === 'arm64');

@@ -31,7 +31,7 @@ export function rulesOf(functions: readonly ServiceFunction[], busNames: Readonl
 
 function busName(bus: unknown, names: ReadonlyMap<string, string>): string {
   if (bus === undefined) return 'default';
-  const reference = typeof bus === 'object' && bus !== null && 'Ref' in bus ? names.get(String(bus.Ref)) : bus;
+  const reference = typeof bus === 'object' && bus !== null && 'Fn::GetAtt' in bus ? names.get(String((bus['Fn::GetAtt'] as readonly unknown[])[0])) : bus;
   if (typeof reference === 'string') return reference.split('/').at(-1) ?? reference;
   throw new Error(`the local event bus cannot tell the name of the bus ${JSON.stringify(bus)}`);
 }
