@@ -181,6 +181,13 @@ export function serverError({ number, message }: { readonly number: number; read
   });
 }
 
+/** After it nothing can be asked on the same connection: the network's end, or the server's (a KILL, a shutdown). */
+export function endsConnection(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { errno, code = '', sqlMessage } = error as DriverError;
+  return sqlMessage === undefined ? networkErrors.has(code) : errno !== undefined && rules[errno] === lost;
+}
+
 /** Number of an error that came from the server. */
 export function errorNumber(error: unknown): number | undefined {
   const driver = (error instanceof Error ? error : {}) as Partial<DriverError>;

@@ -52,8 +52,10 @@ class LoadData implements Loader {
     this.#result = new Promise((resolve, reject) => {
       const stream = (): Readable => this.#stream;
       session.connection.query({ sql, infileStreamFactory: stream } as mysql.QueryOptions, (error, result) => {
-        if (error !== null) reject(error);
-        else {
+        if (error !== null) {
+          session.note(error);
+          reject(error);
+        } else {
           const header = result as mysql.ResultSetHeader;
           resolve({ rows: [], fields: [], affectedRows: header.affectedRows, warnings: header.warningStatus });
         }

@@ -5,7 +5,8 @@ import { qualified } from '../sql/dialect.ts';
 import { rowKey } from '../sql/keys.ts';
 import { queryRelation, type Relation } from '../sql/read-plan.ts';
 import { findTable, readColumns, readKeys, resolveName, tableNotFound } from './catalogue.ts';
-import { mysqlDialect } from './dialect.ts';
+import { exactCollation } from './create-table.ts';
+import { mysqlDialect, quote } from './dialect.ts';
 import type { Session } from './session.ts';
 import { columnOfField, comparable, type MysqlColumn } from './types.ts';
 
@@ -20,8 +21,9 @@ export interface MysqlRelation extends Relation {
   readonly ownKey: readonly string[];
 }
 
-export async function openRelation(session: Session, options: SourceOptions): Promise<MysqlRelation> {
-  if (options.query !== undefined) return openQuery(session, options.query);
+/** `cursorNames`: the columns that the user names as cursor and key. */
+export async function openRelation(session: Session, options: SourceOptions, cursorNames: readonly string[]): Promise<MysqlRelation> {
+  if (options.query !== undefined) return exactlyOrdered(session, await openQuery(session, options.query), cursorNames);
   const name = await resolveName(session, options.table ?? '');
   const found = await findTable(session, name);
   if (found === null) throw await tableNotFound(session, name);
@@ -67,4 +69,21 @@ async function openQuery(session: Session, query: string): Promise<MysqlRelation
       column: twice.name,
     });
   return { ...shape, columns, ownKey: [] };
+}
+
+/**
+ * A query's texts in the order of a collation that tells all texts apart: under its own, rows whose keys merely compare as equal would be skipped where a
+ * chunk ends between them.
+ */
+async function exactlyOrdered(session: Session, relation: MysqlRelation, ordered: readonly string[]): Promise<MysqlRelation> {
+  const isText = ({ name, type }: MysqlColumn): boolean => ordered.includes(name) && type.kind === 'string';
+  if (!relation.columns.some(isText)) return relation;
+  const known = new Set((await session.query('SELECT COLLATION_NAME FROM information_schema.COLLATIONS')).map(([name]) => name ?? ''));
+  const collation = exactCollation(known);
+  const list = relation.columns.map((column) => {
+    const name = quote(column.name);
+    return isText(column) ? `CONVERT(q.${name} USING utf8mb4) COLLATE ${collation} AS ${name}` : `q.${name}`;
+  });
+  const columns = relation.columns.map((column) => (isText(column) ? { ...column, facts: { ...column.facts, characterSet: 'utf8mb4', collation } } : column));
+  return { ...relation, from: `(SELECT ${list.join(', ')} FROM ${relation.from}) AS q`, columns };
 }

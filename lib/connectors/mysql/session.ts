@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import mysql from 'mysql2';
 import { SyncError } from '../../errors.ts';
 import type { Value } from '../../values/types.ts';
-import { mysqlError } from './errors.ts';
+import { endsConnection, mysqlError } from './errors.ts';
 import type { Settings } from './settings.ts';
 
 /** How long to wait for another session's lock. */
@@ -130,7 +130,17 @@ export class Session implements AsyncDisposable {
 
   async run(sql: string, params: readonly Value[] = []): Promise<Outcome> {
     if (this.#lost) throw new SyncError('CONNECTION_FAILED', `The connection to ${this.name} was lost.`, { retry: 'now' });
-    return execute(this.connection, sql, params);
+    try {
+      return await execute(this.connection, sql, params);
+    } catch (error) {
+      this.note(error);
+      throw error;
+    }
+  }
+
+  /** An error may tell of the loss before the socket does. */
+  note(error: unknown): void {
+    if (endsConnection(error)) this.#lost = true;
   }
 
   /** What the connection writes to: for backpressure. */

@@ -4,6 +4,7 @@ import { toBase64 } from '../../values/bytes.ts';
 import type { Row, Schema, Value } from '../../values/types.ts';
 import type { Chunk, Cursor, ReadOptions, Remaining, Source, SourceRequest } from '../connector.ts';
 import { GroupCutter } from '../sql/group-cutter.ts';
+import { identifies } from '../sql/keys.ts';
 import { nullError, planRead, type ReadPass, type ReadPlan } from '../sql/read-plan.ts';
 import { mysqlDialect } from './dialect.ts';
 import { type ErrorContext, mysqlError } from './errors.ts';
@@ -27,7 +28,7 @@ export class MysqlSource implements Source {
     const session = await Session.open(settings, 'source');
     const options = request.options as SourceOptions;
     try {
-      return new MysqlSource(session, settings, { request, relation: await openRelation(session, options) });
+      return new MysqlSource(session, settings, { request, relation: await openRelation(session, options, orderedColumns(request)) });
     } catch (error) {
       session.destroy();
       const table = options.table === undefined ? {} : { table: options.table };
@@ -124,6 +125,12 @@ export class MysqlSource implements Source {
     if (pass.end !== null) yield { kind: 'rows', rows: [], bytes: 0, boundary: pass.end };
   }
 
+  /** The catalogue itself says that equal cursor values are one row. */
+  get #identified(): boolean {
+    const names = this.#plan.cursorIndexes.map((i) => this.#plan.selected[i]?.name ?? '');
+    return identifies(this.#relation.keys, names, (name) => this.#relation.columns.find((column) => column.name === name)?.nullable ?? true);
+  }
+
   #checkCursor(): void {
     const { mode, cursor } = this.#request;
     for (const i of this.#plan.cursorIndexes) {
@@ -132,6 +139,13 @@ export class MysqlSource implements Source {
         throw new SyncError(
           'UNSUPPORTED',
           `${this.#relation.name}.${column.name} is ${column.facts.declared}, whose order and comparison do not agree: choose another cursor column or key.`,
+          { table: this.#relation.name, column: column.name },
+        );
+      // A unique key of the table is unique under its own collation; texts that merely compare as equal elsewhere would be skipped at a boundary
+      if (column !== undefined && !this.#identified && takesTextsForEqual(column))
+        throw new SyncError(
+          'UNSUPPORTED',
+          `${this.#relation.name}.${column.name} is text that is compared without regard to case or trailing spaces, and no unique key of the table stands behind it: rows could be skipped. Choose another cursor column or key, or read the table by a query: its texts are compared exactly.`,
           { table: this.#relation.name, column: column.name },
         );
     }
@@ -158,6 +172,14 @@ export class MysqlSource implements Source {
 function cursorText(value: Value): string | null {
   if (value === null) return null;
   return value instanceof Uint8Array ? toBase64(value) : String(value);
+}
+
+function orderedColumns({ cursor }: SourceRequest): string[] {
+  return cursor.column === undefined ? [...cursor.key] : [cursor.column, ...cursor.key];
+}
+
+function takesTextsForEqual({ type, facts }: MysqlColumn): boolean {
+  return type.kind === 'string' && (facts.collation === null || !/(nopad_bin|0900_bin)$|^binary$/.test(facts.collation));
 }
 
 /** After include and exclude, in the table's order; names that are not there are refused. */
