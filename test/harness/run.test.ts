@@ -35,7 +35,7 @@ await describeWith(['sqlite'], 'has', () => { it('runs', () => expect(1).toBe(1)
 await describeWith(['sqlite', 'etcd'], 'has not', ({ etcd }) => { it('does not run', () => expect(etcd).toBe(1)); });
 `;
 
-describe('a run of the tests', { timeout: 60_000 }, () => {
+describe('a run of the tests', { timeout: 180_000 }, () => {
   it('tells its servers, why one is missing, and how many tests passed', async () => {
     const { code, output } = await run({ 'etcd.case.ts': needsEtcd });
     expect(output).toContain('1 passed, 0 failed, 1 skipped');

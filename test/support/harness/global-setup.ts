@@ -3,7 +3,8 @@ import { recipes } from '../servers/index.ts';
 import { Broker } from './broker.ts';
 import { required } from './required.ts';
 
-/** Runs once, in the test runner's process. Required servers start at once, side by side; all others when a test file asks. */
+/** Runs once, in the test runner's process. Required servers start at once, one after the other so that the tests keep some of the processor; any other, and one
+ * whose turn has not come, when a test file asks. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const wanted = required(process.env.TEST_REQUIRE);
   const broker = await Broker.listen(recipes, {
@@ -13,8 +14,15 @@ export default async function setup(project: TestProject): Promise<() => Promise
     },
   });
   project.provide('broker', broker.url);
-  for (const backend of wanted) void broker.choice(backend);
-  return () => broker[Symbol.asyncDispose]();
+  let ended = false;
+  const startAhead = async () => {
+    for (const backend of wanted) if (!ended) await broker.choice(backend);
+  };
+  void startAhead();
+  return () => {
+    ended = true;
+    return broker[Symbol.asyncDispose]();
+  };
 }
 
 declare module 'vitest' {
