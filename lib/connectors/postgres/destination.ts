@@ -200,7 +200,8 @@ export class PostgresDestination implements Destination {
     }
     const softDelete = await softDeleteMarker(session, place, { columns, request, dryRun });
     const ordered = schema.columns.flatMap((incoming) => columns.filter((column) => column.name === incoming.name));
-    const key = dryRun && !place.exists ? schema.key : writeKey(place, schema, { keys: existing.keys, columns, request });
+    const keys = dryRun && !place.exists && schema.key.length > 0 ? [{ name: 'planned', primary: true, immediate: true, columns: schema.key }] : existing.keys;
+    const key = writeKey(place, schema, { keys, columns, request });
     checkIdentity(place, { columns: ordered, key }, request);
     const nullableKey = key.filter((name) => columns.find((column) => column.name === name)?.nullable ?? false);
     const stage = request.write !== 'replace' ? null : dryRun ? stageName(place, request.sync) : await prepareStage(session, place, request);

@@ -1,5 +1,7 @@
 /** One connection whose settings are fixed, so that neither the machine nor the role nor the database changes a value's text. */
+import type { EventEmitter } from 'node:events';
 import pg from 'pg';
+import { SyncError } from '../../errors.ts';
 import type { Value } from '../../values/types.ts';
 import { postgresError, sqlState } from './errors.ts';
 import type { Settings } from './settings.ts';
@@ -124,11 +126,20 @@ async function attempt(settings: Settings, applicationName: string, encrypted: b
     keepAliveInitialDelayMillis: 10_000,
     ssl: encrypted ? tls.options : false,
   });
+  let asked = false;
+  const connection = (client as unknown as { connection: EventEmitter }).connection;
+  for (const request of ['authenticationCleartextPassword', 'authenticationMD5Password', 'authenticationSASL'])
+    connection.once(request, () => {
+      asked = true;
+    });
   try {
     await client.connect();
   } catch (error) {
     client.on('error', () => undefined);
     socketOf(client)?.destroy();
+    // Without a password the driver gives up by itself, in words alone
+    if (asked && password === undefined && sqlState(error) === undefined)
+      throw new SyncError('AUTHENTICATION_FAILED', `${settings.name} asks for a password, and the connection has none.`, { field: 'password', cause: error });
     throw error;
   }
   return client;
