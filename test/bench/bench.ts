@@ -122,10 +122,10 @@ async function measure(bench: Bench, work: Work): Promise<void> {
   const ours: Usage[] = [];
   const reset = async (): Promise<void> => {
     if (work.full === true && work.to !== 'sqlite') await bench.forgetState(work.to);
-    else await bench.empty(work.to);
+    else await bench.empty(work.to, work.from);
   };
   if (work.full === true) {
-    await bench.empty(work.to);
+    await bench.empty(work.to, work.from);
     await work.peer(bench);
   }
   for (let round = 0; round < rounds; round++) {

@@ -16,6 +16,16 @@ export const ddl = {
     'updated_at text NOT NULL, day text NOT NULL, uid text NOT NULL, attrs text NOT NULL, note text)',
 } as const;
 
+/** The table as the destination has it: with the types that hold exactly what the source's columns hold. */
+export function destinationDdl(from: keyof typeof ddl, to: keyof typeof ddl): string {
+  if (to !== 'postgres' || from === 'postgres') return ddl[to];
+  if (from === 'mysql')
+    return ddl.postgres.replace('active boolean', 'active integer').replace('timestamptz(6)', 'timestamp(6)').replace('uid uuid', 'uid varchar(36)');
+  const text = ['amount numeric(18,4)', 'updated_at timestamptz(6)', 'day date', 'uid uuid', 'attrs jsonb'];
+  const loose = text.reduce((sql, column) => sql.replace(column, `${column.split(' ')[0] ?? ''} text`), ddl.postgres);
+  return loose.replace('qty integer', 'qty bigint').replace('active boolean', 'active bigint');
+}
+
 /** Fills `wide` in PostgreSQL. Text has tabs, quotes, backslashes, line ends and emoji now and then, as real text does. */
 export const fill = (rows: number): string =>
   `INSERT INTO wide SELECT i, (i::bigint * 7919) % 100000, ((i::bigint * 104729) % 100000000)::numeric / 10000, sqrt(i::float8) * 3.7, i % 3 = 0, 'customer ' || md5(i::text),

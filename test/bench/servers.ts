@@ -6,7 +6,7 @@ import pg from 'pg';
 import { startMysql } from '../support/servers/mysql.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { columns, ddl, fill, plainSelect, shell } from './data.ts';
+import { columns, ddl, destinationDdl, fill, plainSelect, shell } from './data.ts';
 
 const loadFormat = String.raw`CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\t' ESCAPED BY '\\' LINES TERMINATED BY '\n'`;
 
@@ -132,13 +132,14 @@ export class Bench implements AsyncDisposable {
   }
 
   /** An empty `wide` and no state in the destination of that kind. */
-  async empty(kind: 'postgres' | 'mysql' | 'sqlite'): Promise<void> {
+  async empty(kind: keyof typeof ddl, from: keyof typeof ddl): Promise<void> {
+    const table = destinationDdl(from, kind);
     const drop = ['DROP TABLE IF EXISTS wide', 'DROP TABLE IF EXISTS _idra_state', 'DROP TABLE IF EXISTS _idra_dead_letters'];
-    if (kind === 'postgres') await this.pg(this.pgUrl.dst, [...drop, ddl.postgres, 'CHECKPOINT']);
-    else if (kind === 'mysql') await this.my(this.myUrl.dst, [...drop, ddl.mysql]);
+    if (kind === 'postgres') await this.pg(this.pgUrl.dst, [...drop, table, 'CHECKPOINT']);
+    else if (kind === 'mysql') await this.my(this.myUrl.dst, [...drop, table]);
     else {
       for (const suffix of ['', '-wal', '-shm']) await rm(`${this.lite.dst}${suffix}`, { force: true });
-      await shell(`sqlite3 ${this.lite.dst} "PRAGMA journal_mode=wal; ${ddl.sqlite}"`);
+      await shell(`sqlite3 ${this.lite.dst} "PRAGMA journal_mode=wal; ${table}"`);
     }
   }
 
