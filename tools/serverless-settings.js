@@ -36,21 +36,34 @@ export async function syncConcurrency({ resolveVariable }) {
   return limit === '' ? null : Number(limit);
 }
 
+// Secrets Manager ends each ARN with six random characters.
+const secretArn = (name) => (name.startsWith('arn:') ? name : partition(`secretsmanager:\${AWS::Region}:\${AWS::AccountId}:secret:${name}-??????`));
+const parameterArn = (name) => (name.startsWith('arn:') ? name : partition(`ssm:\${AWS::Region}:\${AWS::AccountId}:parameter/${name.replace(/^\//, '')}`));
+
+const grants = (pairs) => pairs.filter(([resources]) => resources.length > 0).map(([Resource, Action]) => ({ Effect: 'Allow', Action, Resource }));
+
 /** What the sync function may read and write beyond its own logs and bus: exactly what is named by parameters. */
 async function dataStatements(resolveVariable) {
   const { secrets, ssmParameters, readBuckets, writeBuckets } = await parameters(resolveVariable, 'secrets', 'ssmParameters', 'readBuckets', 'writeBuckets');
-  // Secrets Manager ends each ARN with six random characters.
-  const secretArn = (name) => (name.startsWith('arn:') ? name : partition(`secretsmanager:\${AWS::Region}:\${AWS::AccountId}:secret:${name}-??????`));
-  const parameterArn = (name) => (name.startsWith('arn:') ? name : partition(`ssm:\${AWS::Region}:\${AWS::AccountId}:parameter/${name.replace(/^\//, '')}`));
   const buckets = [...new Set([...readBuckets, ...writeBuckets])];
-  const statements = [
+  return grants([
     [secrets.map(secretArn), ['secretsmanager:GetSecretValue']],
     [ssmParameters.map(parameterArn), ['ssm:GetParameter']],
     [buckets.map((bucket) => partition(`s3:::${bucket}`)), ['s3:ListBucket', 's3:GetBucketLocation']],
     [buckets.map((bucket) => partition(`s3:::${bucket}/*`)), ['s3:GetObject']],
     [writeBuckets.map((bucket) => partition(`s3:::${bucket}/*`)), ['s3:PutObject', 's3:DeleteObject', 's3:AbortMultipartUpload']],
-  ];
-  return statements.filter(([resources]) => resources.length > 0).map(([Resource, Action]) => ({ Effect: 'Allow', Action, Resource }));
+  ]);
+}
+
+/** Where the client certificate or the password for etcd is a reference, both functions read it. */
+async function etcdStatements(resolveVariable) {
+  const given = await parameters(resolveVariable, 'etcdCa', 'etcdCert', 'etcdKey', 'etcdPassword');
+  const references = Object.values(given).flat();
+  const names = (kind) => [...new Set(references.filter((text) => text.startsWith(`${kind}:`)).map((text) => text.slice(kind.length + 1).split('#')[0]))];
+  return grants([
+    [names('secret').map(secretArn), ['secretsmanager:GetSecretValue']],
+    [names('ssm').map(parameterArn), ['ssm:GetParameter']],
+  ]);
 }
 
 const policy = (PolicyName, Roles, Statement) => ({
@@ -61,12 +74,14 @@ const policy = (PolicyName, Roles, Statement) => ({
 /** Policies that exist only where a parameter asks for what they allow. */
 export async function optionalResources({ resolveVariable }) {
   const data = await dataStatements(resolveVariable);
+  const etcd = await etcdStatements(resolveVariable);
   const traced = (await resolveVariable('param:tracing')) === 'Active';
   // X-Ray has no resources to name.
   const tracing = { Effect: 'Allow', Action: ['xray:PutTraceSegments', 'xray:PutTelemetryRecords'], Resource: '*' };
   return {
     Resources: {
       ...(data.length > 0 ? { SyncDataAccess: policy('data', ['SyncRole'], data) } : {}),
+      ...(etcd.length > 0 ? { EtcdAccess: policy('etcd', ['CoordinatorRole', 'SyncRole'], etcd) } : {}),
       ...(traced ? { Tracing: policy('tracing', ['CoordinatorRole', 'SyncRole'], [tracing]) } : {}),
     },
   };

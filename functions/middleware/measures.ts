@@ -11,9 +11,9 @@ export function measureSync(metrics: Metrics, { report, lagSeconds }: JobEnd): v
   metrics.addMetric('Succeeded', MetricUnit.Count, report.status === 'succeeded' ? 1 : 0);
   metrics.addMetric('Failed', MetricUnit.Count, report.status === 'failed' ? 1 : 0);
   metrics.addMetric('Skipped', MetricUnit.Count, report.status === 'skipped' ? 1 : 0);
-  if (lagSeconds !== null) metrics.addMetric('Lag', MetricUnit.Seconds, lagSeconds);
   if (report.lockWaitMs !== undefined) metrics.addMetric('LockWait', MetricUnit.Milliseconds, report.lockWaitMs);
   if (report.status === 'skipped') return;
+  if (lagSeconds !== null) metrics.addMetric('Lag', MetricUnit.Seconds, lagSeconds);
   metrics.addMetric('RowsRead', MetricUnit.Count, report.read);
   metrics.addMetric('RowsWritten', MetricUnit.Count, report.written);
   metrics.addMetric('RowsDeleted', MetricUnit.Count, report.deleted);

@@ -6,8 +6,9 @@ import { createEventBridgeDispatcher } from '../../lib/dispatch/event-bridge.ts'
 import { SyncError } from '../../lib/errors.ts';
 import type { InvocationRequest } from './invocation.ts';
 
-/** References stand for these in the function's environment, so that no key is readable in the console. */
+/** In the function's environment these may be references, `ssm:NAME` or `secret:NAME#KEY`, so that no key is readable in the console. Without `${…}`: serverless.yml would take that for its own. */
 const secretNames = ['IDRA_ETCD_CA', 'IDRA_ETCD_CERT', 'IDRA_ETCD_KEY', 'IDRA_ETCD_PASSWORD'] as const;
+const reference = /^(?:ssm|secret):/;
 /** One for the life of the process, so that a warm invocation does not ask for a secret again within the cache's time. */
 const resolver = createResolver();
 
@@ -16,7 +17,10 @@ async function openEtcd() {
   if (!hosts)
     throw new SyncError('CONFIG_INVALID', 'IDRA_ETCD_HOSTS is not set: name at least one etcd host, such as 10.0.0.1:2379.', { field: 'IDRA_ETCD_HOSTS' });
   const resolved = await Promise.all(
-    secretNames.map(async (name) => [name, process.env[name] ? await resolver.resolve(process.env[name], { secret: true }) : undefined] as const),
+    secretNames.map(async (name) => {
+      const text = process.env[name] ?? '';
+      return [name, reference.test(text) ? await resolver.resolve(`\${${text}}`, { secret: true }) : text] as const;
+    }),
   );
   return openCoordination({ etcd: await etcdFromEnvironment(hosts, { ...process.env, ...Object.fromEntries(resolved) }) });
 }

@@ -11,6 +11,8 @@ import { freshDatabase } from '../support/fresh.ts';
 import { spawnIdra } from '../support/spawn-idra.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
+export const hostArchitecture = process.arch === 'arm64' ? 'arm64' : 'x64';
+
 export interface Outcome<Result = Report> {
   readonly result?: Result;
   readonly failure?: { readonly type: string; readonly message: string; readonly rest: object };
@@ -28,27 +30,33 @@ export class World implements AsyncDisposable {
   /** Time limit of the invocations that the bus makes. */
   remainingMs = 60_000;
   readonly #folder: string;
+  readonly #functions: string;
   readonly #environment: Record<string, string>;
   readonly #bus: LocalBus;
   readonly #dispose: (() => PromiseLike<unknown>)[];
 
   private constructor(parts: {
     folder: string;
+    functions: string;
     coordination: Coordination;
     environment: Record<string, string>;
     bus: LocalBus;
     dispose: (() => PromiseLike<unknown>)[];
   }) {
     this.#folder = parts.folder;
+    this.#functions = parts.functions;
     this.coordination = parts.coordination;
     this.#environment = parts.environment;
     this.#bus = parts.bus;
     this.#dispose = parts.dispose;
   }
 
-  static async start(): Promise<World> {
+  /** `functions`: where the bundles are, `sync/index.js` and `coordinator/index.js`; absent: they are made. */
+  static async start({ functions }: { functions?: string } = {}): Promise<World> {
     const folder = await temporaryFolder();
-    for (const name of ['sync', 'coordinator']) await buildFunction(name, process.arch === 'arm64' ? 'arm64' : 'x64', join(folder.path, name));
+    if (functions === undefined) {
+      for (const name of ['sync', 'coordinator']) await buildFunction(name, hostArchitecture, join(folder.path, name));
+    }
     const etcd = await freshDatabase('etcd');
     const coordination = await openCoordination({ etcd: { hosts: etcd.url.split(','), prefix: etcd.name } });
     let world: World | undefined;
@@ -79,7 +87,7 @@ export class World implements AsyncDisposable {
       () => etcd[Symbol.asyncDispose](),
       () => folder[Symbol.asyncDispose](),
     ];
-    world = new World({ folder: folder.path, coordination, environment, bus, dispose });
+    world = new World({ folder: folder.path, functions: functions ?? folder.path, coordination, environment, bus, dispose });
     return world;
   }
 
@@ -117,7 +125,7 @@ export class World implements AsyncDisposable {
 
   async invoke<Result = Report>(name: string, event: unknown, options: { remainingMs?: number; env?: Record<string, string> } = {}): Promise<Outcome<Result>> {
     await using child = spawnIdra(join(import.meta.dirname, 'invoke.ts'), {
-      arguments: [join(this.#folder, name, 'index.js'), JSON.stringify(event), String(options.remainingMs ?? 60_000)],
+      arguments: [join(this.#functions, name, 'index.js'), JSON.stringify(event), String(options.remainingMs ?? 60_000)],
       env: { ...this.#environment, ...options.env },
     });
     const { code } = await child.exited;
