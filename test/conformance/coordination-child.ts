@@ -15,9 +15,9 @@ async function acquire(coordination: Coordination, resource: string, { ttlSecond
 }
 
 const tasks: Readonly<Record<string, (coordination: Coordination) => Promise<void>>> = {
-  /** Holds and checkpoints until it is stopped; says each failure once. */
+  /** Holds and checkpoints until one is refused. With `freeze` it stops itself after the third, outside of any call: a process that is frozen with the state file in its hands holds up all others. */
   async hold(coordination) {
-    const [resource = ''] = parameters;
+    const [resource = '', freeze] = parameters;
     const lock = await acquire(coordination, resource, { ttlSeconds: 2, waitMs: 20_000 });
     console.log(`held ${lock.fence}`);
     let expected = 0n;
@@ -31,6 +31,10 @@ const tasks: Readonly<Record<string, (coordination: Coordination) => Promise<voi
         await delay(50);
         console.log(`lost ${lock.lost.aborted}`);
         return;
+      }
+      if (seq === 3n && freeze === 'freeze') {
+        console.log('freezing');
+        process.kill(process.pid, 'SIGSTOP');
       }
       await delay(20);
     }

@@ -36,9 +36,8 @@ export function processSuite(make: () => StoreUnderTest): void {
 
     it('refuses the checkpoint of a holder that was frozen past its lease', { timeout: 30_000 }, async () => {
       const resource = unique('frozen');
-      await using zombie = child('hold', resource);
-      await zombie.line(/^held/);
-      zombie.pause();
+      await using zombie = child('hold', resource, 'freeze');
+      await zombie.line(/^freezing/);
       await using lock = await hold(own.locks, resource, { waitMs: 15_000 });
       const stored = await own.checkpoints.load(resource, '0');
       const mine = checkpoint(lock.fence);

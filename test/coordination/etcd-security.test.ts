@@ -114,7 +114,7 @@ await describeWith(['etcd'], 'etcd with TLS and users', () => {
 
   const use = async <T>(options: EtcdOptions, work: (coordination: Coordination) => Promise<T>): Promise<T> => {
     await using coordination = await openCoordination({ etcd: { timeoutMs: 2_000, ...options } });
-    return work(coordination);
+    return await work(coordination);
   };
   const cycle = async (coordination: Coordination): Promise<void> => {
     const lock = await hold(coordination.locks, 'orders');

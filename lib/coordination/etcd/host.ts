@@ -35,9 +35,6 @@ export interface CallOptions {
 const ready = 2;
 const failed: readonly number[] = [3, 4];
 
-/** Beside what etcd3 sets: each new pool gets a number, so that grpc-js does not hand it the connection that the old one found dead. */
-let generation = 0;
-
 /**
  * One server. Of etcd3 only the protocol and the credentials are used: its calls retry, hide the status code and match on messages. So a call here goes to the service client itself, once, with a deadline.
  */
@@ -111,12 +108,10 @@ export class EtcdHost {
 
   #poolOptions(): ConstructorParameters<PoolClass>[0] {
     const { secure, tls } = this.#options;
-    generation += 1;
     const grpcOptions = {
       'grpc.max_receive_message_length': 64 * 1024 * 1024,
       'grpc.keepalive_time_ms': 10_000,
       'grpc.keepalive_timeout_ms': 5_000,
-      'idra.generation': generation,
     };
     const options = { hosts: `${secure ? 'https' : 'http'}://${this.address}`, grpcOptions };
     if (!secure || Object.keys(tls).length === 0) return options;
