@@ -10,7 +10,7 @@ export const ddl = {
     'updated_at timestamptz(6) NOT NULL, day date NOT NULL, uid uuid NOT NULL, attrs jsonb NOT NULL, note text)',
   mysql:
     'CREATE TABLE wide (id bigint PRIMARY KEY, qty int NOT NULL, amount decimal(18,4) NOT NULL, score double NOT NULL, active tinyint NOT NULL, name varchar(200) NOT NULL, descr varchar(400) NOT NULL, ' +
-    'updated_at datetime(6) NOT NULL, day date NOT NULL, uid char(36) NOT NULL, attrs json NOT NULL, note text) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin',
+    'updated_at timestamp(6) NOT NULL, day date NOT NULL, uid char(36) NOT NULL, attrs json NOT NULL, note text) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin',
   sqlite:
     'CREATE TABLE wide (id integer PRIMARY KEY, qty integer NOT NULL, amount text NOT NULL, score real NOT NULL, active integer NOT NULL, name text NOT NULL, descr text NOT NULL, ' +
     'updated_at text NOT NULL, day text NOT NULL, uid text NOT NULL, attrs text NOT NULL, note text)',
@@ -19,8 +19,7 @@ export const ddl = {
 /** The table as the destination has it: with the types that hold exactly what the source's columns hold. */
 export function destinationDdl(from: keyof typeof ddl, to: keyof typeof ddl): string {
   if (to !== 'postgres' || from === 'postgres') return ddl[to];
-  if (from === 'mysql')
-    return ddl.postgres.replace('active boolean', 'active integer').replace('timestamptz(6)', 'timestamp(6)').replace('uid uuid', 'uid varchar(36)');
+  if (from === 'mysql') return ddl.postgres.replace('active boolean', 'active integer').replace('uid uuid', 'uid varchar(36)');
   const text = ['amount numeric(18,4)', 'updated_at timestamptz(6)', 'day date', 'uid uuid', 'attrs jsonb'];
   const loose = text.reduce((sql, column) => sql.replace(column, `${column.split(' ')[0] ?? ''} text`), ddl.postgres);
   return loose.replace('qty integer', 'qty bigint').replace('active boolean', 'active bigint');
