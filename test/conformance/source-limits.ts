@@ -47,7 +47,9 @@ export function sourceLimits(get: () => Harness): void {
     for (let i = 0; i < 5; i++) {
       await using source = await openSource(harness, schema.name);
       for await (const chunk of source.read({ from: null, maxRows: 10, maxBytes: 1_000_000 }, new AbortController().signal)) {
-        expect(asRows(chunk).rows).toHaveLength(10);
+        const { length } = asRows(chunk).rows;
+        // At most: how many are there at first is up to the network
+        expect(length > 0 && length <= 10).toBe(true);
         break;
       }
       if (i === 0) expect((await readAll(source)).rows).toHaveLength(2_000);
