@@ -10,12 +10,12 @@ export type IntegerTimes = 'refuse' | 'seconds' | 'milliseconds';
 
 /** What stands in a column is not what the column is for. The message follows "holds". */
 export class Misfit extends Error {
-  /** The text came with U+FFFD: its bytes have to be compared before it can be believed. */
-  readonly unsure: boolean;
+  /** Of the column, where whoever throws it knows better than whoever catches it. */
+  readonly index: number | undefined;
 
-  constructor(message: string, unsure = false) {
+  constructor(message: string, index?: number) {
     super(message);
-    this.unsure = unsure;
+    this.index = index;
   }
 }
 
@@ -113,7 +113,6 @@ export function valueReader({ type }: Column, integerTimes: IntegerTimes): ReadV
 
 function readText(raw: unknown): string {
   if (typeof raw !== 'string') throw misfit(raw, { kind: 'string' });
-  if (raw.includes('\uFFFD')) throw new Misfit('text that is not valid UTF-8', true);
   return raw;
 }
 
@@ -122,7 +121,6 @@ function textReader(type: LogicalType, canonical: (text: string) => string | nul
     if (typeof raw !== 'string') throw misfit(raw, type);
     const text = canonical(raw);
     if (text === null) throw new Misfit(`text that is no ${typeWord(type)}`);
-    if (text.includes('\uFFFD')) throw new Misfit('text that is not valid UTF-8', true);
     return text;
   };
 }

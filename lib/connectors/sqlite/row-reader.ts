@@ -74,20 +74,30 @@ export class RowReader {
 
   #convert(raw: unknown[]): SyncError | null {
     const { visible } = this.#plan;
-    for (let i = 0; i < visible; i++) {
-      const value = raw[i];
-      if (value === null) continue;
-      try {
-        const read = this.#readers[i];
-        if (read !== undefined) raw[i] = read(value);
-      } catch (error) {
-        if (!(error instanceof Misfit)) throw error;
-        if (error.unsure && this.#isExact(raw, i)) continue;
-        return this.#malformed(i, error, this.#keyText(raw));
+    const readers = this.#readers;
+    let i = 0;
+    try {
+      if (this.#compare) this.#believe(raw);
+      for (; i < visible; i++) {
+        const value = raw[i];
+        const read = readers[i];
+        if (value !== null && read !== undefined) raw[i] = read(value);
       }
+    } catch (error) {
+      if (error instanceof Misfit) return this.#malformed(error.index ?? i, error, this.#keyText(raw));
+      throw error;
     }
     raw.length = visible;
     return null;
+  }
+
+  /** Every text with U+FFFD is what the file holds, or a misfit. */
+  #believe(raw: readonly unknown[]): void {
+    for (const index of this.#texts) {
+      const text = raw[index];
+      if (index < this.#plan.visible && typeof text === 'string' && text.includes('\uFFFD') && !this.#isExact(raw, index))
+        throw new Misfit('text that is not valid UTF-8', index);
+    }
   }
 
   #isExact(raw: readonly unknown[], index: number): boolean {

@@ -90,9 +90,10 @@ function integerBinder(type: LogicalType, { affinity }: TargetColumn): BindValue
 function doubleBinder(affinity: Affinity): BindValue {
   const check = doubleCheck({ specials: true });
   return (value) => {
-    if (typeof value !== 'number') pass(check, value);
-    if (affinity === 'TEXT') return toText(value, { kind: 'float64' });
     const double = Number(value);
+    // What gives a number other than zero was one; an empty text gives zero
+    if (typeof value !== 'number' && (double === 0 || !Number.isFinite(double))) pass(check, value);
+    if (affinity === 'TEXT') return toText(value, { kind: 'float64' });
     if (Number.isNaN(double)) throw new Unfit('is NaN, which SQLite stores as NULL');
     if (double === 0 && affinity !== 'BLOB' && Object.is(double, -0)) throw new Unfit('is negative zero, of which the column keeps no sign');
     if (affinity === 'INTEGER' && !Number.isFinite(double)) throw new Unfit('is infinite');
