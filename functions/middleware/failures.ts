@@ -16,7 +16,7 @@ const passing: ReadonlySet<string> = new Set<ErrorCode>([
 ]);
 
 /** What Lambda sees of an error: code and message, and nothing that a driver's error carries with it. Lambda tries the event again, and keeps it in the dead-letter queue in the end. */
-class InvocationError extends Error {
+export class InvocationError extends Error {
   constructor(code: string, message: string) {
     super(redactor.redact(`${code}: ${message}`));
     this.name = code;

@@ -2,6 +2,7 @@ import { Logger } from '@aws-lambda-powertools/logger';
 import type { MiddlewareObj } from '@middy/core';
 import { redactor } from '../../lib/config/redactor.ts';
 import { toSyncError } from '../../lib/errors.ts';
+import { InvocationError } from './failures.ts';
 import type { InvocationRequest } from './invocation.ts';
 
 /** What a secret was resolved to is known to the redactor: it appears in no line, whatever an error carries with it. */
@@ -23,6 +24,8 @@ export function logging(): MiddlewareObj<unknown, unknown, Error> {
       context.logger?.[failed ? 'error' : 'info'](failed ? 'failed' : 'done', { report: response });
     },
     onError: ({ context, error }: InvocationRequest) => {
+      // A report that counts as a failed invocation was logged as a report.
+      if (error instanceof InvocationError) return;
       const { code, message, place } = toSyncError(error);
       context.logger?.error('broke off', { code, reason: message, ...place, ...(code === 'INTERNAL' && error ? { error } : {}) });
     },

@@ -23,6 +23,7 @@ export function tracing(): MiddlewareObj<unknown, unknown, Error> {
       open.set(context, {
         tracer,
         close: () => {
+          open.delete(context);
           segment.close();
           tracer.setSegment(parent);
         },

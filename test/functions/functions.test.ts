@@ -60,6 +60,17 @@ await describeWith(['etcd'], 'functions as processes over etcd', () => {
       expect(down.failure).toMatchObject({ type: 'STORE_UNAVAILABLE', message: expect.stringContaining('127.0.0.1:1') });
     });
 
+    it('a failure that may pass fails the invocation, so that it is tried again; one that does not is its result', async () => {
+      await world.sync('lost', 10, { source: { connection: 'from', table: 'nowhere' } });
+      const lasting = await world.invoke('sync', { sync: 'lost' });
+      expect(lasting.result).toMatchObject({ status: 'failed', error: { code: 'NOT_FOUND' } });
+      expect(lasting.lines.find((line) => '_aws' in line)).toMatchObject({ sync: 'lost', Failed: 1 });
+
+      const bus = await world.invoke('sync', { sync: 'held' }, { remainingMs: 100, env: { AWS_ENDPOINT_URL_EVENTBRIDGE: 'http://127.0.0.1:1' } });
+      expect(bus.failure).toMatchObject({ type: 'CONNECTION_FAILED', message: expect.stringContaining('ECONNREFUSED') });
+      expect(bus.lines.filter(({ level }) => level === 'ERROR').map(({ message }) => message)).toEqual(['failed']);
+    }, 60_000);
+
     it('a disabled sync is skipped, even when asked for by hand', async () => {
       await world.sync('off', 10, { enabled: false });
       expect((await world.invoke('sync', { sync: 'off' })).result).toMatchObject({ status: 'skipped', reason: expect.stringContaining('enabled') });
