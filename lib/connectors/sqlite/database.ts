@@ -54,7 +54,6 @@ export async function openDatabase(connection: SqliteConnection, options: { read
       // A checkpoint elsewhere may outlive a commit that a power failure takes back, so each commit is on the disk before it returns. EXTRA is FULL in WAL mode, and with a
       // rollback journal also syncs the folder from which the journal was deleted (https://www.sqlite.org/pragma.html#pragma_synchronous)
       database.pragma('synchronous = EXTRA');
-      database.pragma('cache_size = -32000');
     }
     return database;
   } catch (error) {
