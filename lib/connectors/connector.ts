@@ -180,6 +180,8 @@ export interface DestinationRequest {
   readonly softDeleteColumn: string;
   readonly schema: 'evolve' | 'freeze';
   readonly onError: 'stop' | 'deadLetter';
+  /** The connection has a limit (`maxConcurrent`): a run should hold one server session at a time where it can do without a second, at the price of the pipeline. */
+  readonly frugal?: boolean;
   /** `system` of the source. */
   readonly peer: string;
 }

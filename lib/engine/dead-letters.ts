@@ -26,7 +26,7 @@ async function lettersOf(destination: Destination, definition: SyncDefinition): 
 export async function listDeadLetters(definition: SyncDefinition, deps: EngineDeps, signal: AbortSignal): Promise<StoredDeadLetter[]> {
   const from = await deps.open(definition.source.connection);
   const to = await deps.open(definition.destination.connection);
-  await using destination = await to.connector.openDestination(to.connection, destinationRequest(definition, '0', from.system), signal);
+  await using destination = await to.connector.openDestination(to.connection, destinationRequest(definition, '0', { from, to }), signal);
   return lettersOf(destination, definition);
 }
 
@@ -56,7 +56,7 @@ async function replayUnder(run: Run, deps: EngineDeps, lock: HeldLock): Promise<
   const from = await deps.open(definition.source.connection);
   const to = await deps.open(definition.destination.connection);
   await using source = await from.connector.openSource(from.connection, sourceRequest(definition, to.system), options.signal);
-  await using destination = await to.connector.openDestination(to.connection, destinationRequest(definition, '0', from.system), options.signal);
+  await using destination = await to.connector.openDestination(to.connection, destinationRequest(definition, '0', { from, to }), options.signal);
   const schema = outputSchema(source.schema, definition);
   const target = await destination.prepare(schema);
   const letters = await lettersOf(destination, definition);

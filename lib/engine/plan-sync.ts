@@ -60,7 +60,7 @@ export async function planSync(definition: SyncDefinition, deps: EngineDeps, sig
   const from = await deps.open(definition.source.connection);
   const to = await deps.open(definition.destination.connection);
   await using source = await from.connector.openSource(from.connection, sourceRequest(definition, to.system), signal);
-  await using destination = await to.connector.openDestination(to.connection, destinationRequest(definition, '0', from.system), signal);
+  await using destination = await to.connector.openDestination(to.connection, destinationRequest(definition, '0', { from, to }), signal);
   const warnings: string[] = [];
   const schema = outputSchema(source.schema, definition);
   const before = await destination.prepare(schema, { dryRun: true });

@@ -37,7 +37,7 @@ export async function runAttempt(run: Run, deps: EngineDeps, context: AttemptCon
   const [from, to] = context.ends;
   run.progress('connecting');
   await using source = await from.connector.openSource(from.connection, sourceRequest(definition, to.system), abort);
-  await using destination = await to.connector.openDestination(to.connection, destinationRequest(definition, shard, from.system), abort);
+  await using destination = await to.connector.openDestination(to.connection, destinationRequest(definition, shard, { from, to }), abort);
   for (;;) {
     const end = await claimAndTransfer({ run, deps, context, source, destination, shard });
     if (end.kind !== 'schemaChanged') return end;

@@ -34,7 +34,7 @@ export async function setPosition(definition: SyncDefinition, deps: EngineDeps, 
   const from = await deps.open(definition.source.connection);
   const to = await deps.open(definition.destination.connection);
   await using source = await from.connector.openSource(from.connection, sourceRequest(definition, to.system), signal);
-  await using destination = await to.connector.openDestination(to.connection, destinationRequest(definition, '0', from.system), signal);
+  await using destination = await to.connector.openDestination(to.connection, destinationRequest(definition, '0', { from, to }), signal);
   const { checkpoints } = deps.coordination;
   const schema = outputSchema(source.schema, definition);
   if (cursor === null) {

@@ -97,7 +97,6 @@ describe("Idra's own file", () => {
     [file({}, { database: 'other' }), '[0].source_connector.connection_string: names another database than the field database: make them agree'],
     [file({}, { table: '' }), '[0].source_connector.table: has to be more than an empty text'],
     [file({}, { start_offset: 7 }), /^\[0\]\.source_connector\.start_offset: has no counterpart/],
-    [file({}, { token: 't' }), '[0].source_connector.token: PostgresGORM has no use for it: leave it out'],
     [file({}, { attributes: { a: 'b' } }), '[0].source_connector.attributes: PostgresGORM has no use for it: leave it out'],
     [file({}, { polling_time: 'soon' }), /^\[0\]\.source_connector\.polling_time: has to be a number of seconds/],
     [file({}, { timestamp_field_format: '02/01/2006' }), /^\[0\]\.source_connector\.timestamp_field_format: has to have the year first/],
@@ -115,6 +114,8 @@ describe("Idra's own file", () => {
 
   it.each([
     [file({}, { timestamp_field: 'ts' }), '[0].source_connector.timestamp_field', 'has no effect with mode Id'],
+    [file({}, { token: 't' }), '[0].source_connector.token', 'has no effect on PostgresGORM'],
+    [file({}, {}, { database: 'shop' }), '[0].destination_connector.database', 'has no effect on SqliteGORM'],
     [file({}, { query: 'select 1' }), '[0].source_connector.table', 'has no effect beside query'],
     [file({}, { save_mode: 'Upsert' }), '[0].source_connector.save_mode', 'has no effect: the destination’s save_mode decides'],
     [file({}, {}, { polling_time: 5 }), '[0].destination_connector.polling_time', 'has no effect: the source’s polling_time decides'],

@@ -84,11 +84,12 @@ function connect(sync: IdraSync, side: Side, { index, collector, names }: Contex
   const { fields, faults, notes } = kind.connect(connector);
   for (const fault of faults) collector.fault([...at, fault.startsWith('the attribute') ? 'attributes' : 'connection_string'], fault);
   for (const note of notes) collector.warn([...at, 'connection_string'], note);
-  for (const field of ['token', 'attributes'] as const) {
-    const set = field === 'token' ? connector.token !== '' : Object.keys(connector.attributes).length > 0;
-    if (set && !kind.uses.includes(field)) collector.fault([...at, field], `${type} has no use for it: leave it out`);
+  if (Object.keys(connector.attributes).length > 0 && !kind.uses.includes('attributes'))
+    collector.fault([...at, 'attributes'], `${type} has no use for it: leave it out`);
+  // Such files fill every field in: what says nothing about this connector is told, and stands in nobody's way
+  for (const field of ['token', 'database'] as const) {
+    if (connector[field] !== '' && !kind.uses.includes(field)) collector.warn([...at, field], `has no effect on ${type}`);
   }
-  if (connector.database !== '' && !kind.uses.includes('database')) collector.fault([...at, 'database'], `${type} has no use for it: leave it out`);
   return faults.length > 0 ? undefined : { name: names.connection(connector.connector_name || `${side}-${type}`, fields), kind, fields };
 }
 

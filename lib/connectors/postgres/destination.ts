@@ -84,7 +84,10 @@ export class PostgresDestination implements Destination {
     const table = this.#prepared.get(target);
     if (table === undefined) throw new SyncError('INTERNAL', 'The target was not prepared by this destination.');
     const application = applicationOf(claim);
-    const lanes = [new Lane(this.#settings, application), new Lane(this.#settings, application)] as const;
+    const lane = new Lane(this.#settings, application);
+    const lanes = [lane, this.#request.frugal ? lane : new Lane(this.#settings, application)] as const;
+    // Opened again where something is asked of the catalogue later
+    if (this.#request.frugal) await this.#session[Symbol.asyncDispose]();
     const statements = this.#statements(table.place);
     const unblock = (): Promise<void> => this.#run('Ending older sessions of', (session) => endOlderSessions(session, claim));
     try {

@@ -29,7 +29,7 @@ export interface WriterSetup {
   readonly statements: StateStatements;
   readonly upsert: boolean;
   readonly ignoreDeletes: boolean;
-  /** Two: the one that claimed, and its fellow. */
+  /** The one that claimed and its fellow; the same one twice where a second session is not wanted. */
   readonly lanes: readonly [Lane, Lane];
   /** Ends the sessions of older holders of this sync that stand in the way; they could not commit any more. */
   readonly unblock: () => Promise<void>;
@@ -43,7 +43,7 @@ interface Counts {
 }
 
 export class PostgresWriter implements Writer {
-  readonly pipelined = true;
+  readonly pipelined: boolean;
   readonly #setup: WriterSetup;
   readonly #encoders: readonly [RowEncoder, RowEncoder];
   readonly #counts = new Map<Lane, Counts>();
@@ -58,6 +58,7 @@ export class PostgresWriter implements Writer {
 
   constructor(setup: WriterSetup) {
     this.#setup = setup;
+    this.pipelined = setup.lanes[0] !== setup.lanes[1];
     this.#committed = setup.committed;
     const { table } = setup;
     const columns = table.incoming.columns.map((incoming, i) => ({ incoming, target: table.columns[i]?.type })).filter((column) => column.target !== undefined);

@@ -90,8 +90,9 @@ export function planRead(dialect: Dialect, relation: Relation, request: ReadRequ
   const order = orderColumns(relation, request).map((column): KeyColumn => ({ column, expression: expression(column.name) }));
   const names = order.map(({ column }) => column.name);
   const nullable = (name: string): boolean => relation.columns.find((column) => column.name === name)?.nullable ?? true;
-  // A key that the user names is taken at their word: views and queries have none in the catalogue
-  const unique = order.length > 0 && (identifies(relation.keys, names, nullable) || request.cursor.key.length > 0 || family === 'full');
+  // A key that the user names is taken at their word only where the catalogue knows none: views, queries, tables without a constraint
+  const unique =
+    order.length > 0 && (identifies(relation.keys, names, nullable) || (request.cursor.key.length > 0 && relation.keys.length === 0) || family === 'full');
   const shape: CursorShape | null = order.length === 0 ? null : { family, table: relation.name, columns: names };
 
   const asked = request.columns.map((name) => findColumn(relation, name));
@@ -220,8 +221,15 @@ export function findColumn(relation: Pick<Relation, 'name' | 'columns'>, name: s
 function orderColumns(relation: Relation, request: ReadRequest): Column[] {
   const { mode, cursor } = request;
   const family = familyOf(mode);
-  const key = cursor.key.length > 0 ? cursor.key : relation.key;
-  if (family === 'full') return key.map((name) => findColumn(relation, name));
+  const nullable = (name: string): boolean => findColumn(relation, name).nullable;
+  const named = cursor.key.length > 0;
+  for (const name of cursor.key) findColumn(relation, name);
+  if (family === 'full') {
+    // A key that the catalogue does not confirm would skip the rows that share a boundary; the table's own serves as well
+    const confirmed = !named || relation.key.length === 0 || identifies(relation.keys, cursor.key, nullable);
+    return (named && confirmed ? cursor.key : relation.key).map((name) => findColumn(relation, name));
+  }
+  const key = named ? cursor.key : relation.key;
   if (family === 'timestamp' && cursor.column === undefined)
     throw new SyncError('CONFIG_INVALID', `Mode ${mode} needs cursor.column: the column of ${relation.name} that says when a row changed.`, {
       table: relation.name,
@@ -231,8 +239,9 @@ function orderColumns(relation: Relation, request: ReadRequest): Column[] {
     throw new SyncError('KEY_REQUIRED', `Mode ${mode} needs a key: ${relation.name} has none in the catalogue, so name it in cursor.key.`, {
       table: relation.name,
     });
-  const nullable = (name: string): boolean => findColumn(relation, name).nullable;
   // A column that is unique by itself needs no tiebreak, and its index is enough
-  if (cursor.key.length === 0 && identifies(relation.keys, [first], nullable)) return [findColumn(relation, first)];
+  if (!named && identifies(relation.keys, [first], nullable)) return [findColumn(relation, first)];
+  // Where the catalogue has keys and none of them is covered, the named tiebreak may repeat: whole groups of equal values are read instead
+  if (named && relation.keys.length > 0 && !identifies(relation.keys, [first, ...key], nullable)) return [findColumn(relation, first)];
   return [first, ...key.filter((name) => name !== first)].map((name) => findColumn(relation, name));
 }

@@ -81,6 +81,17 @@ describe('statements of a read', () => {
     ]);
   });
 
+  it('takes a named key at its word only where the catalogue knows none', () => {
+    // `v` may repeat, and the table has a key that says so: rows with one time are read as a whole
+    const repeated = plan('timestamp', { column: 'at', key: ['v'] });
+    expect(repeated.unique).toBe(false);
+    expect(repeated.passes(null)[0]).toMatchObject({ boundary: 'group' });
+    expect(repeated.shape?.columns).toEqual(['at']);
+    expect(plan('timestamp', { column: 'at', key: ['id'] }).unique).toBe(true);
+    expect(plan('timestamp', { column: 'at', key: ['v'] }, { relation: keyless }).passes(null)[0]).toMatchObject({ boundary: 'row' });
+    expect(plan('full', { key: ['v'] }).shape?.columns).toEqual(['id']);
+  });
+
   it('adds cursor columns that were left out, and keeps the condition apart', () => {
     const narrow = plan('timestamp', { column: 'at' }, { names: ['v'], where: '1 = 1 OR v = 2 -- all' });
     expect(narrow).toMatchObject({ visible: 1, cursorIndexes: [1, 2] });
