@@ -78,6 +78,8 @@ export interface SourceRequest {
   /** The source's part of the definition, already parsed by the connector's `source` schema. */
   readonly options: unknown;
   readonly mode: Mode;
+  /** Absent: not known. A source that can read a row twice refuses `insert` where it cannot leave out what was read before. */
+  readonly write?: WriteMode;
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
   /** Pushed down as written; only where `capabilities.where`. */
@@ -139,6 +141,8 @@ export interface Claim {
    * environment variable sets it.
    */
   readonly enforced: boolean;
+  /** For a destination without a state of its own (`stateless`) alone: the coordination store's checkpoint, which its writer counts on from. Absent: nothing was committed. */
+  readonly known?: DestinationState;
 }
 
 /** The destination's own record of a sync: `_idra_state`. It outranks the coordination store's checkpoint. */
@@ -204,6 +208,11 @@ export interface Target {
  */
 export interface Destination extends AsyncDisposable {
   readonly system: string;
+  /**
+   * It has no place for a state: no fence, seq or cursor is stored with the rows. The coordination store's checkpoint alone then tells where to go on; `state` always answers null, and
+   * `open` is given the checkpoint as `claim.known`. A batch whose checkpoint was lost is written again with the same `seq`; a superseded writer is not held off.
+   */
+  readonly stateless?: true;
   /** The stored state, or null where this sync has never claimed. Works before `prepare`. */
   state(): Promise<DestinationState | null>;
   /**

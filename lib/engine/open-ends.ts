@@ -19,11 +19,12 @@ export function destinationRequest(definition: SyncDefinition, shard: string, en
 }
 
 export function sourceRequest(definition: SyncDefinition, peer: string): SourceRequest {
-  const { name, source, mode, columns, where, cursor } = definition;
+  const { name, source, mode, write, columns, where, cursor } = definition;
   return {
     sync: name,
     options: source.options,
     mode,
+    write,
     cursor,
     peer,
     ...(columns.include === undefined ? {} : { include: columns.include }),

@@ -4,6 +4,7 @@ import type { Cursor, Destination, DestinationState, Mode, Source, Target, Write
 import { toSyncError } from '../errors.ts';
 import { type Schema, typeName } from '../values/types.ts';
 import type { EngineDeps } from './deps.ts';
+import { knownState } from './known-state.ts';
 import { destinationRequest, sourceRequest } from './open-ends.ts';
 import { outputSchema } from './output-schema.ts';
 import { chooseRawFormat } from './path.ts';
@@ -64,7 +65,7 @@ export async function planSync(definition: SyncDefinition, deps: EngineDeps, sig
   const warnings: string[] = [];
   const schema = outputSchema(source.schema, definition);
   const before = await destination.prepare(schema, { dryRun: true });
-  const state = await destination.state();
+  const state = await knownState(destination, await deps.coordination.checkpoints.load(definition.name, '0'));
   const cursor = await startOf({ definition, deps, source, destination, schema, target: before, state, warnings });
   const [holder] = await deps.coordination.locks.queue(definition.name);
   const remaining = await source.remaining?.(cursor);

@@ -3,6 +3,7 @@ import type { HeldLock } from '../coordination/contract.ts';
 import { SyncError } from '../errors.ts';
 import type { Schema } from '../values/types.ts';
 import type { EngineDeps, Opened } from './deps.ts';
+import { knownClaim, knownState } from './known-state.ts';
 import { compileMasks } from './mask.ts';
 import { destinationRequest, sourceRequest } from './open-ends.ts';
 import { outputSchema } from './output-schema.ts';
@@ -53,7 +54,7 @@ async function claimAndTransfer(open: Open): Promise<TransferEnd> {
   const target = await destination.prepare(schema);
   const stored = await checkpoints.load(definition.name, shard);
   let epoch = await deps.coordination.epoch.get();
-  const state = await destination.state();
+  const state = await knownState(destination, stored);
   const start = reconcile({ definition, state, checkpoint: stored, target, epoch, fence: lock.fence, existing: options.existing ?? 'refuse' });
   if (start.kind === 'seed' && start.raiseEpoch && state !== null) epoch = await deps.coordination.epoch.raise(state.epoch + 1n);
   if (start.kind === 'seed' && start.choice === 'replace') await clear(open, target);
@@ -64,7 +65,7 @@ async function claimAndTransfer(open: Open): Promise<TransferEnd> {
     revision = await checkpoints.save(definition.name, shard, { checkpoint: first, expected: 0n, lock });
   }
   const enforced = options.fencing ?? true;
-  await using writer = await destination.open(target, { sync: definition.name, shard, epoch, fence: lock.fence, enforced });
+  await using writer = await destination.open(target, { sync: definition.name, shard, epoch, fence: lock.fence, enforced, ...knownClaim(destination, stored) });
   const at = await position(open, { start, writer, schema, stored: stored?.cursor ?? null });
   // Awaited here: the writer is disposed of where this scope ends.
   return await transfer(open, { writer, schema, target, epoch, revision, from: at, seed: start.kind === 'seed' });

@@ -4,6 +4,7 @@ import type { SyncDefinition } from '../config/definition.ts';
 import type { Cursor } from '../connectors/connector.ts';
 import { SyncError } from '../errors.ts';
 import type { EngineDeps } from './deps.ts';
+import { knownClaim, knownState } from './known-state.ts';
 import { takeLocks } from './locks.ts';
 import { destinationRequest, sourceRequest } from './open-ends.ts';
 import { outputSchema } from './output-schema.ts';
@@ -36,10 +37,11 @@ export async function setPosition(definition: SyncDefinition, deps: EngineDeps, 
   await using source = await from.connector.openSource(from.connection, sourceRequest(definition, to.system), signal);
   await using destination = await to.connector.openDestination(to.connection, destinationRequest(definition, '0', { from, to }), signal);
   const { checkpoints } = deps.coordination;
+  const stored = await checkpoints.load(sync, '0');
   const schema = outputSchema(source.schema, definition);
   if (cursor === null) {
     const found = await destination.prepare(schema, { dryRun: true });
-    const state = await destination.state();
+    const state = await knownState(destination, stored);
     if (definition.write === 'insert' && found.hasRows) {
       throw new SyncError(
         'UNSUPPORTED',
@@ -59,13 +61,13 @@ export async function setPosition(definition: SyncDefinition, deps: EngineDeps, 
   const target = await destination.prepare(schema);
   const epoch = await deps.coordination.epoch.get();
   const at = () => new Date().toISOString();
-  let revision = (await checkpoints.load(sync, '0'))?.revision ?? 0n;
+  let revision = stored?.revision ?? 0n;
   if (revision === 0n) {
     // As a run does: a state row without any checkpoint means that the store was wiped, and nothing else.
     const first = { epoch, fence: lock.fence, seq: 0n, batchId: '', cursor: null, at: at() };
     revision = await checkpoints.save(sync, '0', { checkpoint: first, expected: 0n, lock });
   }
-  await using writer = await destination.open(target, { sync, shard: '0', epoch, fence: lock.fence, enforced: true });
+  await using writer = await destination.open(target, { sync, shard: '0', epoch, fence: lock.fence, enforced: true, ...knownClaim(destination, stored) });
   const batchId = randomUUID();
   const { seq } = await writer.commit({ batchId, cursor });
   await checkpoints.save(sync, '0', { checkpoint: { epoch, fence: lock.fence, seq, batchId, cursor, at: at() }, expected: revision, lock });

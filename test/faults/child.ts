@@ -52,6 +52,7 @@ function wrapDestination(inner: Destination): Destination {
   const { max, clear, deadLetters } = inner;
   return {
     system: inner.system,
+    ...(inner.stateless === undefined ? {} : { stateless: inner.stateless }),
     state: () => inner.state(),
     prepare: (schema, options) => inner.prepare(schema, options),
     open: (target, claim) => around('claim', async () => wrapWriter(await inner.open(target, claim))),
