@@ -15,8 +15,8 @@ export interface EncoderPlace {
   readonly key: readonly number[];
 }
 
-/** Rows that are joined to one string before it is written to the buffer. */
-const rowsAtOnce = 32;
+/** Rows that are joined to one string before it is written to the buffer. Few: one character beyond Latin-1 makes the writing of all of them many times as slow. */
+const rowsAtOnce = 4;
 /** Longer strings go at once: rows of megabytes are not gathered. */
 const charactersAtOnce = 1 << 16;
 const bufferBytes = 1 << 18;
@@ -24,40 +24,31 @@ const bufferBytes = 1 << 18;
 export class RowEncoder {
   readonly #columns: readonly EncodedColumn[];
   readonly #place: EncoderPlace;
-  readonly #line: (row: Row) => string;
+  readonly #lines: Lines;
   #out = Buffer.allocUnsafeSlow(bufferBytes);
   #used = 0;
 
   constructor(columns: readonly EncodedColumn[], place: EncoderPlace) {
     this.#columns = columns;
     this.#place = place;
-    this.#line = lineFunction(
+    this.#lines = lineFunctions(
       columns.map(({ incoming, target }) => {
         const piece = pieceFor(incoming, target);
         if ('refused' in piece)
           throw new SyncError('SCHEMA_MISMATCH', `${place.table}.${incoming.name}: ${piece.refused}.`, { table: place.table, column: incoming.name });
-        return piece.encode;
+        return piece;
       }),
     );
   }
 
   /** Full buffers; the rest waits for `take`. `operations`: written behind each row as a further column. Throws `VALUE_UNREPRESENTABLE` with table, column and key. */
   *encode(rows: readonly Row[], operations?: Uint8Array): Generator<Buffer> {
-    const width = this.#columns.length;
-    let text = '';
-    let first = 0;
-    for (let i = 0; i < rows.length; i++) {
-      const row = rows[i];
-      if (row === undefined || row.length !== width)
-        throw new SyncError('INTERNAL', `A row for ${this.#place.table} has ${row?.length} values for ${width} columns.`, { table: this.#place.table });
-      try {
-        text += operations === undefined ? `${this.#line(row)}\n` : `${this.#line(row)}\t${operations[i] ?? 0}\n`;
-      } catch (error) {
-        throw this.#explain(error, row);
-      }
-      if (i - first + 1 < rowsAtOnce && text.length < charactersAtOnce && i + 1 < rows.length) continue;
+    for (let first = 0; first < rows.length; ) {
+      const group = this.#group(rows, first);
+      const { end } = group;
+      const text = this.#text(rows, group, operations);
       // One look at the whole string; the culprit is searched only where there is one
-      if (text.indexOf('\0') >= 0 || !text.isWellFormed()) throw this.#badText(rows.slice(first, i + 1));
+      if (text.indexOf('\0') >= 0 || !text.isWellFormed()) throw this.#badText(rows.slice(first, end));
       if (text.length * 3 > bufferBytes) {
         if (this.#used > 0) yield this.take();
         yield Buffer.from(text, 'utf8');
@@ -65,8 +56,7 @@ export class RowEncoder {
         if (this.#used + text.length * 3 > bufferBytes) yield this.take();
         this.#used += this.#out.write(text, this.#used, 'utf8');
       }
-      text = '';
-      first = i + 1;
+      first = end;
     }
   }
 
@@ -76,6 +66,34 @@ export class RowEncoder {
     this.#out = Buffer.allocUnsafeSlow(bufferBytes);
     this.#used = 0;
     return full;
+  }
+
+  /** The next rows, and whether any text in them needs an escape: one look at all of it, since hardly any does. */
+  #group(rows: readonly Row[], first: number): Group {
+    const width = this.#columns.length;
+    let free = '';
+    let end = first;
+    while (end < rows.length && end - first < rowsAtOnce && free.length < charactersAtOnce) {
+      const row = rows[end++];
+      if (row === undefined || row.length !== width)
+        throw new SyncError('INTERNAL', `A row for ${this.#place.table} has ${row?.length} values for ${width} columns.`, { table: this.#place.table });
+      free += this.#lines.free(row);
+    }
+    return { first, end, needsEscape: free.indexOf('\\') >= 0 || free.indexOf('\t') >= 0 || free.indexOf('\n') >= 0 || free.indexOf('\r') >= 0 };
+  }
+
+  #text(rows: readonly Row[], { first, end, needsEscape }: Group, operations: Uint8Array | undefined): string {
+    const line = needsEscape ? this.#lines.escaped : this.#lines.plain;
+    let text = '';
+    for (let i = first; i < end; i++) {
+      const row = rows[i] as Row;
+      try {
+        text += operations === undefined ? `${line(row)}\n` : `${line(row)}\t${operations[i] ?? 0}\n`;
+      } catch (error) {
+        throw this.#explain(error, row);
+      }
+    }
+    return text;
   }
 
   /** Forgets what a rolled back batch had begun. */
@@ -125,10 +143,43 @@ function keyText(values: readonly Value[]): string {
   return values.map((value) => (value instanceof Uint8Array ? `\\x${Buffer.from(value).toString('hex')}` : String(value))).join(', ');
 }
 
+interface Group {
+  readonly first: number;
+  readonly end: number;
+  readonly needsEscape: boolean;
+}
+
+interface Lines {
+  /** All texts that may need an escape. */
+  readonly free: (row: Row) => string;
+  /** The row where no text does. */
+  readonly plain: (row: Row) => string;
+  readonly escaped: (row: Row) => string;
+}
+
+const special = /[\\\t\n\r]/;
+const specials = /[\\\t\n\r]/g;
+const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
+
+function escapeText(value: unknown): string {
+  const text = String(value);
+  return special.test(text) ? text.replace(specials, (character) => escapes[character] ?? character) : text;
+}
+
 /** One expression for the whole row, as V8 runs it fastest. The source text is made of numbers alone: no name and no value goes into it. */
-function lineFunction(encoders: readonly Encode[]): (row: Row) => string {
-  const fields = encoders.map((encode, i) => `(r[${i}] === null ? '\\\\N' : ${encode === null ? `r[${i}]` : `e${i}(r[${i}])`})`);
-  const names = encoders.flatMap((encode, i) => (encode === null ? [] : [`const e${i} = e[${i}];`]));
-  const make = new Function('e', `${names.join(' ')} return (r) => '' + ${fields.join(" + '\\t' + ")};`);
-  return make(encoders);
+function lineFunctions(pieces: readonly { readonly encode: Encode; readonly free?: boolean }[]): Lines {
+  const line = (escaped: boolean): string => {
+    const fields = pieces.map(({ encode, free }, i) => {
+      const text = encode === null ? `r[${i}]` : `e${i}(r[${i}])`;
+      return `(r[${i}] === null ? '\\\\N' : ${escaped && free === true ? `x(${text})` : text})`;
+    });
+    return `(r) => '' + ${fields.join(" + '\\t' + ")}`;
+  };
+  const names = pieces.flatMap(({ encode }, i) => (encode === null ? [] : [`const e${i} = e[${i}];`]));
+  const free = pieces.flatMap((piece, i) => (piece.free === true ? [` + r[${i}]`] : []));
+  const make = new Function('e', 'x', `${names.join(' ')} return { free: (r) => ''${free.join('')}, plain: ${line(false)}, escaped: ${line(true)} };`);
+  return make(
+    pieces.map(({ encode }) => encode),
+    escapeText,
+  );
 }

@@ -18,21 +18,13 @@ export class ValueRefused extends Error {
   }
 }
 
-/** Text of COPY for a value that is not null, escaped. Null: the value as text, in which nothing needs an escape. Throws `ValueRefused`. */
+/** Text for a value that is not null. Null: the value itself, as text. Throws `ValueRefused`. */
 export type Encode = ((value: Value) => string) | null;
 
-/** How to write, or why it cannot be. */
-export type Piece = { readonly encode: Encode } | { readonly refused: string };
+/** How to write, or why it cannot be. `free`: the text is the value itself, and may have characters that COPY wants escaped; any other text has none, or has its escapes. */
+export type Piece = { readonly encode: Encode; readonly free?: boolean } | { readonly refused: string };
 
-const special = /[\\\t\n\r]/;
-const specials = /[\\\t\n\r]/g;
-const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
-
-function escapeText(text: string): string {
-  return special.test(text) ? text.replace(specials, (character) => escapes[character] ?? character) : text;
-}
-
-const anyText = (value: Value): string => escapeText(typeof value === 'string' ? value : String(value));
+const anyText: Piece = { encode: null, free: true };
 const double = (value: Value): string => (Object.is(value, -0) ? '-0' : String(value));
 
 /** Days that every year from 1000 to 9999 has; the others are looked at closely. */
@@ -48,10 +40,10 @@ export function pieceFor(incoming: Column, target: PgType): Piece {
   const same = incoming.native?.system === 'postgres' && incoming.native.type === target.sql;
   const from = incoming.type;
   const text = from.kind === 'string';
-  if (target.array) return same && text ? { encode: anyText } : { refused: 'an array takes arrays of exactly its own type' };
+  if (target.array) return same && text ? anyText : { refused: 'an array takes arrays of exactly its own type' };
   if (!target.builtin || target.kind !== 'b') {
     const open = text && (target.kind === 'e' || target.modifier < 0);
-    return same || open ? { encode: anyText } : { refused: `it takes text or exactly its own type, not ${typeName(from)}` };
+    return same || open ? anyText : { refused: `it takes text or exactly its own type, not ${typeName(from)}` };
   }
   switch (target.base) {
     case 'text':
@@ -64,16 +56,14 @@ export function pieceFor(incoming: Column, target: PgType): Piece {
     case 'xid8':
       return integers.has(from.kind) ? { encode: null } : { refused: 'it takes whole numbers' };
     case 'interval':
-      return same || (text && target.modifier < 0)
-        ? { encode: anyText }
-        : { refused: 'it takes intervals of exactly its own type, or text where it has no precision' };
+      return same || (text && target.modifier < 0) ? anyText : { refused: 'it takes intervals of exactly its own type, or text where it has no precision' };
   }
   if (textual.has(target.base) || target.base === 'json' || target.base === 'jsonb') {
     const fits = same || (textual.has(target.base) ? text : from.kind === 'json');
-    return fits ? { encode: anyText } : { refused: `${typeName(from)} is not ${target.base}` };
+    return fits ? anyText : { refused: `${typeName(from)} is not ${target.base}` };
   }
   const encoders = exactPieces[target.base];
-  if (encoders === undefined) return same ? { encode: anyText } : { refused: 'it takes exactly its own type' };
+  if (encoders === undefined) return same ? anyText : { refused: 'it takes exactly its own type' };
   const misfit = logicalFit(from, { ...kindOf(target), fraction: fractionOf(target), zoned: target.base === 'timestamptz' } as Column['type']);
   return misfit === null ? encoders(incoming, target) : { refused: misfit };
 }
@@ -115,15 +105,18 @@ const exactPieces: Readonly<Record<string, (incoming: Column, target: PgType) =>
       return `\\\\x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')}`;
     },
   }),
-  date: () => ({
-    encode: (value) => {
-      const text = String(value);
-      if (commonDay.test(text)) return text;
-      const exact = exactDate(text);
-      if (exact === null) throw new ValueRefused('is no date that PostgreSQL knows');
-      return exact;
-    },
-  }),
+  date: (incoming, target) => {
+    const own = ownMoment(incoming, target);
+    return {
+      encode: (value) => {
+        const text = String(value);
+        if (own ? hasCommonYear(text) : commonDay.test(text)) return text;
+        const exact = exactDate(text);
+        if (exact === null) throw new ValueRefused('is no date that PostgreSQL knows');
+        return exact;
+      },
+    };
+  },
   time: (_incoming, target) => {
     const fraction = fractionOf(target);
     const clock = /^(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?$/;
@@ -136,10 +129,20 @@ const exactPieces: Readonly<Record<string, (incoming: Column, target: PgType) =>
       },
     };
   },
-  timestamp: (_incoming, target) => timestampPiece(fractionOf(target), false),
-  timestamptz: (_incoming, target) => timestampPiece(fractionOf(target), true),
+  timestamp: timestampPiece,
+  timestamptz: timestampPiece,
   uuid: () => ({ encode: null }),
 };
+
+/** The values stood in a column of this very type: nothing in them is rounded, dropped or read differently. */
+function ownMoment({ native }: Column, target: PgType): boolean {
+  return native?.system === 'postgres' && native.type === target.sql;
+}
+
+/** Four digits, after which canonical text is the server's: no sign, no infinity. */
+function hasCommonYear(text: string): boolean {
+  return text.charCodeAt(4) === 45 && text.charCodeAt(0) !== 45;
+}
 
 function integer(incoming: Column): Piece {
   if (incoming.type.kind !== 'decimal') return { encode: null };
@@ -169,12 +172,16 @@ function numericPiece(incoming: Column, target: PgType): Piece {
   };
 }
 
-function timestampPiece(fraction: number, zoned: boolean): Piece {
+function timestampPiece(incoming: Column, target: PgType): Piece {
+  const fraction = fractionOf(target);
+  const zoned = target.base === 'timestamptz';
+  const own = ownMoment(incoming, target);
   const longest = 19 + (fraction > 0 ? fraction + 1 : 0) + (zoned ? 6 : 0);
   const shortest = zoned ? 25 : 19;
   return {
     encode: (value) => {
       const text = String(value);
+      if (own && hasCommonYear(text)) return text;
       const length = text.length;
       const sign = text.charCodeAt(length - 6);
       // The common form, with an offset where there is a zone and none where not
@@ -189,24 +196,28 @@ function timestampPiece(fraction: number, zoned: boolean): Piece {
 function textPiece(incoming: Column, target: PgType): Piece {
   const { kind } = incoming.type;
   if (kind === 'bytes') return { refused: 'bytes are no text' };
-  const write = kind === 'float64' ? double : integers.has(kind) || kind === 'boolean' ? String : anyText;
+  const number = kind === 'float64';
+  const free = !number && !integers.has(kind) && kind !== 'boolean';
+  const write = number ? double : String;
   const length = lengthOf(target);
   if (target.base === 'name')
     return {
       encode: (value) => {
         if (Buffer.byteLength(String(value)) > 63) throw new ValueRefused('is longer than the 63 bytes of a name');
-        return anyText(value);
+        return write(value);
       },
+      free,
     };
-  if (target.base === 'text' || length === undefined) return { encode: write };
+  if (target.base === 'text' || length === undefined) return { encode: number ? double : null, free };
   if (target.base === 'varchar')
     return {
       encode: (value) => {
         const text = write(value);
         // The server refuses what is too long, but cuts spaces at the end without a word
-        if (text.length > length && !fitsCharacters(String(value), length)) throw new ValueRefused(`is longer than ${length} characters`);
+        if (text.length > length && !fitsCharacters(text, length)) throw new ValueRefused(`is longer than ${length} characters`);
         return text;
       },
+      free,
     };
   return {
     encode: (value) => {
@@ -215,5 +226,6 @@ function textPiece(incoming: Column, target: PgType): Piece {
         throw new ValueRefused(`has not exactly ${length} characters, and char(${length}) would pad or cut it`);
       return write(value);
     },
+    free,
   };
 }
