@@ -1,7 +1,7 @@
 import type { MiddlewareObj } from '@middy/core';
-import { etcdFromEnvironment } from '../../lib/cli/etcd-environment.ts';
 import { createResolver } from '../../lib/config/secrets.ts';
 import { openCoordination } from '../../lib/coordination/coordination.ts';
+import { etcdFromEnvironment } from '../../lib/coordination/etcd/environment.ts';
 import { createEventBridgeDispatcher } from '../../lib/dispatch/event-bridge.ts';
 import { SyncError } from '../../lib/errors.ts';
 import type { InvocationRequest } from './invocation.ts';

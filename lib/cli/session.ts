@@ -24,7 +24,7 @@ export async function openStore(flags: Pick<CommonFlags, 'state' | 'etcd'>): Pro
   }
   const hosts = hostsOf(flags);
   if (hosts === undefined || hosts === '') return openCoordination({ path: flags.state ?? defaultStatePath });
-  const { etcdFromEnvironment } = await import('./etcd-environment.ts');
+  const { etcdFromEnvironment } = await import('../coordination/etcd/environment.ts');
   return openCoordination({ etcd: await etcdFromEnvironment(hosts, process.env) });
 }
 

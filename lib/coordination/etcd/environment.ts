@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { redactor } from '../config/redactor.ts';
-import type { EtcdOptions, EtcdTls } from '../coordination/etcd/options.ts';
-import { SyncError } from '../errors.ts';
+import { redactor } from '../../config/redactor.ts';
+import { SyncError } from '../../errors.ts';
+import type { EtcdOptions, EtcdTls } from './options.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
