@@ -2,6 +2,7 @@
 import type { Connector, ConnectorConfig } from './connector.ts';
 import { config as mysql } from './mysql/config.ts';
 import { config as postgres } from './postgres/config.ts';
+import { config as s3 } from './s3/config.ts';
 import { config as sqlite } from './sqlite/config.ts';
 
 export interface ConnectorEntry {
@@ -12,6 +13,7 @@ export interface ConnectorEntry {
 export const registry = {
   postgres: { config: postgres, load: () => import('./postgres/index.ts') },
   mysql: { config: mysql, load: () => import('./mysql/index.ts') },
+  s3: { config: s3, load: () => import('./s3/index.ts') },
   sqlite: { config: sqlite, load: () => import('./sqlite/index.ts') },
 } satisfies Record<string, ConnectorEntry>;
 
