@@ -12,6 +12,7 @@ const job = z.strictObject({
   shard: z.string().min(1).max(200).exactOptional(),
   slot: count.exactOptional(),
   hop: count.exactOptional(),
+  chain: z.string().min(1).max(200).exactOptional(),
   stalled: count.exactOptional(),
 });
 

@@ -1,5 +1,6 @@
 /** The door to coordination: one store, and all that the protocol keeps in it. */
 import { type Checkpoints, checkpointStore } from './checkpoint.ts';
+import { type Continuations, continuationStore } from './continuations.ts';
 import type { LockManager } from './contract.ts';
 import { type DefinitionStore, definitionStore } from './definitions.ts';
 import { type Epoch, epochStore } from './epoch.ts';
@@ -19,6 +20,7 @@ export interface Coordination extends AsyncDisposable {
   readonly runs: Runs;
   readonly epoch: Epoch;
   readonly schedule: Schedule;
+  readonly continuations: Continuations;
   readonly definitions: DefinitionStore;
 }
 
@@ -51,6 +53,7 @@ export function coordinationOver(store: KvStore): Coordination {
     runs: runStore(store),
     epoch: epochStore(store),
     schedule: scheduleStore(store),
+    continuations: continuationStore(store),
     definitions: definitionStore(store),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };

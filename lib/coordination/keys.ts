@@ -25,6 +25,8 @@ export const keys = {
   schedule: (sync: string): string => `schedule/${part(sync, 'sync')}`,
   /** The last slot that a run has completed; older and equal ones are dropped. */
   completed: (sync: string, shard: string): string => `completed/${part(sync, 'sync')}/${part(shard, 'shard')}`,
+  /** The last link of a chain of continuations that has handed over. */
+  continuation: (sync: string, shard: string): string => `continuation/${part(sync, 'sync')}/${part(shard, 'shard')}`,
   outboxes: 'outbox/',
   /** Padded, so that a sync's slots stand in their order. */
   outbox: (sync: string, slot: number): string => `outbox/${part(sync, 'sync')}/${String(slot).padStart(15, '0')}`,

@@ -13,6 +13,8 @@ export interface Job {
   readonly slot?: number;
   /** Continuations before this one; absent for the first run of a slot. */
   readonly hop?: number;
+  /** The chain that a continuation belongs to; absent: the slot's, or a new one. */
+  readonly chain?: string;
   /** Continuations in a row that moved nothing. */
   readonly stalled?: number;
 }

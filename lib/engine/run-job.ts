@@ -23,17 +23,36 @@ export const maxStalledHops = 3;
 
 /** Never rejects for the sync's own failure: that is the report. Rejects where the store fails. */
 export async function runJob(job: Job, { definition, deps }: { definition: SyncDefinition; deps: JobDeps }, options: RunOptions): Promise<JobEnd> {
-  if (!definition.enabled) return { report: disabled(definition.name), continuation: null, lagSeconds: null };
-  const { checkpoints } = deps.coordination;
+  const { name } = definition;
+  const duplicate = { report: skipped(name, 'the same request came before, and its continuation goes on'), continuation: null, lagSeconds: null };
+  if (!definition.enabled) return { report: skipped(name, 'its definition says enabled: false'), continuation: null, lagSeconds: null };
   const shard = job.shard ?? '0';
-  const before = await checkpoints.load(definition.name, shard);
+  const before = await deps.coordination.checkpoints.load(name, shard);
+  if (await isHandedOver(job, deps)) return duplicate;
   const run = await runSync(definition, deps, { ...options, shard, ...(job.slot === undefined ? {} : { slot: job.slot }) });
   if (!isUnfinished(run)) return { report: run, continuation: null, lagSeconds: await lag(job, run, deps) };
   const moved = run.batches > 0 && run.cursor !== (before?.cursor ?? null);
   const { stalled = 0, ...rest } = job;
-  const next: Job = { ...rest, hop: (job.hop ?? 0) + 1, ...(moved ? {} : { stalled: stalled + 1 }) };
+  // The lock was never taken: somebody else, with the same event, may have gone further.
+  if (run.fence === undefined && (await isHandedOver(job, deps))) return duplicate;
+  const chain = chainOf(job) ?? run.runId;
+  const next: Job = { ...rest, hop: (job.hop ?? 0) + 1, chain, ...(moved ? {} : { stalled: stalled + 1 }) };
   const report = await handOver(next, run, deps);
+  // Afterwards: whoever dies in between leaves a request that is made twice, not one that is never made.
+  if (report.status !== 'failed') await deps.coordination.continuations.save(name, shard, { chain, hop: job.hop ?? 0 });
   return { report, continuation: report.status === 'failed' ? null : next, lagSeconds: await lag(job, report, deps) };
+}
+
+function chainOf({ chain, slot }: Job): string | null {
+  return chain ?? (slot === undefined ? null : String(slot));
+}
+
+/** The same request came before, and another one follows it already: run again, each duplicate would start a chain of its own beside the first. */
+async function isHandedOver(job: Job, { coordination }: JobDeps): Promise<boolean> {
+  const chain = chainOf(job);
+  if (chain === null) return false;
+  const last = await coordination.continuations.last(job.sync, job.shard ?? '0');
+  return last !== null && last.chain === chain && last.hop >= (job.hop ?? 0);
 }
 
 /** The time ended first: at a boundary, or before one came. */
@@ -61,7 +80,7 @@ async function lag({ shard = '0' }: Job, report: Report, { coordination }: JobDe
   return completed === null ? null : Math.max(0, (Date.now() - completed) / 1000);
 }
 
-function disabled(sync: string): Report {
+function skipped(sync: string, reason: string): Report {
   const nothing = { read: 0, written: 0, filtered: 0, deadLettered: 0, deleted: 0, batches: 0, bytes: 0, durationMs: 0 };
-  return { sync, status: 'skipped', reason: 'its definition says enabled: false', runId: '', ...nothing, cursor: null, caughtUp: false, error: null };
+  return { sync, status: 'skipped', reason, runId: '', ...nothing, cursor: null, caughtUp: false, error: null };
 }

@@ -64,11 +64,14 @@ export class Transfer {
   #inFlight: Promise<void> = Promise.resolve();
   #failure: { readonly error: unknown } | null = null;
   #revision: bigint;
-  #commitMs = firstCommitEstimateMs;
+  #commitMs: number;
 
   constructor(options: TransferOptions) {
     this.#o = options;
     this.#revision = options.revision;
+    // Of a short time limit the estimate may only take a part, or nothing would ever be measured.
+    this.#commitMs =
+      options.deadline === undefined ? firstCommitEstimateMs : Math.min(firstCommitEstimateMs, Math.max(50, (options.deadline - Date.now()) / 8));
     this.#committedCursor = options.from;
   }
 

@@ -1,4 +1,4 @@
-/** A source and a destination in SQLite, definitions, etcd and a local event bus; the functions, bundled as they are deployed, run as processes of their own. */
+/** A source and a destination in SQLite (others can be added), definitions, etcd and a local event bus; the functions, bundled as they are deployed, run as processes of their own. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -29,6 +29,8 @@ export class World implements AsyncDisposable {
   readonly delivered: Outcome[] = [];
   /** Time limit of the invocations that the bus makes. */
   remainingMs = 60_000;
+  /** How often the bus delivers each event, at once. */
+  deliveries = 1;
   readonly #folder: string;
   readonly #functions: string;
   readonly #environment: Record<string, string>;
@@ -65,7 +67,9 @@ export class World implements AsyncDisposable {
       rules: [{ bus: 'idra-test', pattern: { source: ['idra'], 'detail-type': ['Sync Requested'] }, target: 'sync', retries: 0 }],
       invoke: async (_name, event) => {
         if (world === undefined) throw new Error('the bus delivers before there is anybody to deliver to');
-        world.delivered.push(await world.invoke('sync', event, { remainingMs: world.remainingMs }));
+        const { remainingMs, deliveries } = world;
+        const outcomes = await Promise.all(Array.from({ length: deliveries }, () => world?.invoke('sync', event, { remainingMs })));
+        world.delivered.push(...outcomes.filter((outcome) => outcome !== undefined));
       },
       onGivenUp: (name, event, error) => console.error(name, event.detail, error),
     });
@@ -91,6 +95,11 @@ export class World implements AsyncDisposable {
     return world;
   }
 
+  /** Another connection, for syncs that are made after it. */
+  connect(name: string, fields: object): void {
+    this.#connections[name] = fields;
+  }
+
   /** A table of its own with that many rows, and a sync of the same name. */
   async sync(name: string, rows: number, over: object = {}): Promise<void> {
     using source = new Opened(join(this.#folder, 'source.db'));
@@ -99,11 +108,17 @@ export class World implements AsyncDisposable {
     source.database.transaction(() => {
       for (let id = 1; id <= rows; id += 1) insert.run(id, `row ${id}`);
     })();
-    this.#syncs.push(this.definition(name, over));
+    await this.define(this.definition(name, over));
+  }
+
+  /** Syncs over tables that are there already. */
+  async define(...syncs: object[]): Promise<void> {
+    this.#syncs.push(...syncs);
     await writeFile(join(this.#folder, 'syncs.json'), JSON.stringify(this.definitions));
   }
 
   readonly #syncs: object[] = [];
+  readonly #connections: Record<string, object> = {};
 
   definition(name: string, over: object = {}): object {
     const ends = { source: { connection: 'from', table: name }, destination: { connection: 'to', table: name } };
@@ -111,7 +126,8 @@ export class World implements AsyncDisposable {
   }
 
   get connections(): Record<string, object> {
-    return { from: { type: 'sqlite', path: join(this.#folder, 'source.db') }, to: { type: 'sqlite', path: join(this.#folder, 'destination.db') } };
+    const own = { from: { type: 'sqlite', path: join(this.#folder, 'source.db') }, to: { type: 'sqlite', path: join(this.#folder, 'destination.db') } };
+    return { ...own, ...this.#connections };
   }
 
   get definitions(): object {
