@@ -30,7 +30,8 @@ export async function openFile(path: string, busyTimeoutMs: number): Promise<Dat
   const database = new Sqlite(path, { timeout: busyTimeoutMs });
   try {
     database.defaultSafeIntegers(true);
-    refuseForeign(database, path);
+    // In one snapshot: another process may be making the file at this moment
+    database.transaction(refuseForeign)(database, path);
     database.pragma('journal_mode = WAL');
     // A commit that is lost with the power would give its revision, and so a fence, a second time.
     database.pragma('synchronous = FULL');
