@@ -1,5 +1,7 @@
 /** Type → connector. `config` is light and loaded with the definitions; `load` brings in the driver, for the connectors that a sync uses alone. */
 import type { Connector, ConnectorConfig } from './connector.ts';
+import { config as kafka } from './kafka/config.ts';
+import { config as mongodb } from './mongodb/config.ts';
 import { config as mysql } from './mysql/config.ts';
 import { config as postgres } from './postgres/config.ts';
 import { config as s3 } from './s3/config.ts';
@@ -14,7 +16,9 @@ export const registry = {
   postgres: { config: postgres, load: () => import('./postgres/index.ts') },
   mysql: { config: mysql, load: () => import('./mysql/index.ts') },
   s3: { config: s3, load: () => import('./s3/index.ts') },
+  kafka: { config: kafka, load: () => import('./kafka/index.ts') },
   sqlite: { config: sqlite, load: () => import('./sqlite/index.ts') },
+  mongodb: { config: mongodb, load: () => import('./mongodb/index.ts') },
 } satisfies Record<string, ConnectorEntry>;
 
 export type ConnectorType = keyof typeof registry;

@@ -38,7 +38,12 @@ const source = z.strictObject({
     .describe(
       'What mode stream goes by. `modified`: the time of upload, the whole prefix is listed on each run. `key`: new objects always have keys that sort after the old ones. Default modified.',
     ),
-  delimiter: z.string().length(1).default(',').describe('Between the values of a CSV line. Default a comma.'),
+  delimiter: z
+    .string()
+    .regex(/^[\t\x20-\x7e]$/, 'has to be one ASCII character')
+    .refine((text) => text !== '"', 'is what quotes values')
+    .default(',')
+    .describe('Between the values of a CSV line. Default a comma.'),
   header: z.boolean().default(true).describe('CSV: the first line has the names of the columns; otherwise they are column1, column2, … Default true.'),
   fields: fieldTypes.optional(),
 });

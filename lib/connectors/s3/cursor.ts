@@ -92,14 +92,17 @@ export class Progress {
   readonly #order: Order;
   readonly #settleMs: number;
   #front: Front | null;
+  /** Never goes back: what was once told by the front alone has no fingerprint. */
+  #since: number;
   #done: Done[];
   #written: { readonly since: number; readonly prints: string; readonly room: number } | null = null;
 
   /** `kept`: objects of the listing that the cursor named as done. */
-  constructor(order: Order, { settleMs, front, kept }: { settleMs: number; front: Front | null; kept: readonly ListedObject[] }) {
+  constructor(order: Order, { settleMs, from, kept }: { settleMs: number; from: Pick<ParsedCursor, 'front' | 'since'>; kept: readonly ListedObject[] }) {
     this.#order = order;
     this.#settleMs = settleMs;
-    this.#front = front;
+    this.#front = from.front;
+    this.#since = from.since;
     this.#done = kept.map((object) => ({ modified: object.modified, print: fingerprint(object) }));
   }
 
@@ -127,15 +130,16 @@ export class Progress {
   #window(room: number): { since: number; prints: string; room: number } {
     const front = this.#front?.modified ?? 0;
     const most = Math.floor((room * 3) / 4 / fingerprintBytes) - 1;
-    this.#done = this.#done.filter(({ modified }) => modified >= front - this.#settleMs).sort((a, b) => b.modified - a.modified);
-    let count = this.#done.length;
-    if (count > most) {
+    const floor = Math.max(this.#since, front - this.#settleMs);
+    this.#done = this.#done.filter(({ modified }) => modified >= floor).sort((a, b) => b.modified - a.modified);
+    if (this.#done.length > most) {
+      // Whole seconds alone: the oldest that has no room for all of its objects goes
       const cut = this.#done[most]?.modified ?? front;
-      count = this.#done.findIndex(({ modified }) => modified <= cut);
-    }
-    // Where nothing was left out the window reaches back to the settle time, else to the oldest second that is in it whole
-    const since = count === this.#done.length ? Math.max(0, front - this.#settleMs) : (this.#done[count]?.modified ?? front) + 1;
-    const prints = this.#done.slice(0, count).map(({ print }) => print);
+      this.#done = this.#done.filter(({ modified }) => modified > cut);
+      this.#since = cut + 1;
+    } else this.#since = floor;
+    const since = this.#since;
+    const prints = this.#done.map(({ print }) => print);
     return { since, prints: Buffer.from(prints.join(''), 'latin1').toString('base64'), room };
   }
 }

@@ -100,7 +100,7 @@ class S3Source implements Source {
   }
 
   async *#byKey(from: ParsedCursor, options: ReadOptions, signal: AbortSignal): AsyncGenerator<Chunk> {
-    const progress = new Progress('key', { settleMs, front: from.front, kept: [] });
+    const progress = new Progress('key', { settleMs, from, kept: [] });
     if (from.half !== null) yield* this.#object(from.half, progress, { ...options, signal });
     const after = from.half?.key ?? from.front?.key ?? null;
     for await (const page of listObjects(this.#prefix, after, signal)) {
@@ -112,7 +112,7 @@ class S3Source implements Source {
     let known: ParsedCursor = from;
     for (let more = true; more; ) {
       const found = await backlog(this.#prefix, known, signal);
-      const progress = new Progress('modified', { settleMs, front: known.front, kept: found.kept });
+      const progress = new Progress('modified', { settleMs, from: known, kept: found.kept });
       if (known.half !== null) yield* this.#object(known.half, progress, { ...options, signal });
       for (const object of found.objects) {
         if (known.half?.key === object.key && known.half.etag === object.etag) continue;
@@ -247,6 +247,5 @@ function rawRecord(cells: Exclude<ReadRecord['cells'], { reason: string }>): str
 function brokenBy(error: unknown): string | null {
   if (error instanceof Malformed) return error.message;
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return null;
-  if (/^(?:Z_|ZSTD_|ERR_ZSTD|ERR_ZLIB)/.test(error.code)) return `cannot be decompressed: it is damaged or was cut short (${error.code})`;
-  return error.code.startsWith('CSV_') ? `is no CSV from there on (${error.code})` : null;
+  return /^(?:Z_|ZSTD_|ERR_ZSTD|ERR_ZLIB)/.test(error.code) ? `cannot be decompressed: it is damaged or was cut short (${error.code})` : null;
 }
