@@ -4,6 +4,7 @@ import { config as kafka } from './kafka/config.ts';
 import { config as mongodb } from './mongodb/config.ts';
 import { config as mysql } from './mysql/config.ts';
 import { config as postgres } from './postgres/config.ts';
+import { config as rest } from './rest/config.ts';
 import { config as s3 } from './s3/config.ts';
 import { config as sqlite } from './sqlite/config.ts';
 
@@ -15,6 +16,7 @@ export interface ConnectorEntry {
 export const registry = {
   postgres: { config: postgres, load: () => import('./postgres/index.ts') },
   mysql: { config: mysql, load: () => import('./mysql/index.ts') },
+  rest: { config: rest, load: () => import('./rest/index.ts') },
   s3: { config: s3, load: () => import('./s3/index.ts') },
   kafka: { config: kafka, load: () => import('./kafka/index.ts') },
   sqlite: { config: sqlite, load: () => import('./sqlite/index.ts') },

@@ -63,6 +63,22 @@ export function jsonMembers(text: string): Map<string, string> | null {
   return members;
 }
 
+/** The items of a JSON array, each with its own text. Throws a SyntaxError where the text is not JSON, and returns null where it is no array. */
+export function jsonItems(text: string): string[] | null {
+  JSON.parse(text);
+  let at = skipSpace(text, 0);
+  if (text[at] !== '[') return null;
+  const items: string[] = [];
+  at = skipSpace(text, at + 1);
+  while (text[at] !== ']') {
+    const end = valueEnd(text, at);
+    items.push(text.slice(at, end));
+    at = skipSpace(text, end);
+    if (text[at] === ',') at = skipSpace(text, at + 1);
+  }
+  return items;
+}
+
 function skipSpace(text: string, from: number): number {
   let at = from;
   while (text[at] === ' ' || text[at] === '\t' || text[at] === '\n' || text[at] === '\r') at++;

@@ -1,0 +1,131 @@
+/** The position of a read: versioned text that names the column it goes by. */
+import { createHash } from 'node:crypto';
+import { SyncError } from '../../errors.ts';
+import { readTimestamp, toDayNumber, toUtc, utcText } from '../../values/datetime.ts';
+import { isIntegerText, readDecimal } from '../../values/numbers.ts';
+import type { Cursor } from '../connector.ts';
+import type { Position } from './pages.ts';
+
+const maxCursorBytes = 4096;
+/** Rows of one value that a position remembers by a digest, so that they are not delivered again. */
+export const maxTies = 100;
+
+export interface ReadState {
+  /** Column that the incremental parameter is made from; null where everything is read. */
+  readonly column: string | null;
+  /** A full pass that has come to its end. */
+  readonly end: boolean;
+  /** Value of the parameter, as the service wrote it; null: none is sent. */
+  readonly since: string | null;
+  /** Digests of delivered rows that have the value `since`. */
+  readonly seen: readonly string[];
+  /** The page to ask for with `since`. */
+  readonly at: Position;
+  /** Largest value met so far. */
+  readonly max: string | null;
+  readonly ties: readonly string[];
+}
+
+export function startState(column: string | null): ReadState {
+  return { column, end: false, since: null, seen: [], at: null, max: null, ties: [] };
+}
+
+export function writeCursor(state: ReadState, what: string): Cursor {
+  const { column, end, since, seen, at, max, ties } = state;
+  const fields = {
+    v: 1,
+    c: column,
+    ...(end ? { end } : {}),
+    since,
+    at,
+    ...(seen.length > 0 ? { seen } : {}),
+    ...(max === since ? {} : { max, ...(ties.length > 0 ? { ties } : {}) }),
+  };
+  const text = JSON.stringify(fields);
+  if (Buffer.byteLength(text) <= maxCursorBytes) return text;
+  throw new SyncError('TOO_LARGE', `${what}: the position of the next page is longer than ${maxCursorBytes} bytes, which is the most that is kept.`, {
+    key: what,
+  });
+}
+
+/** Throws `CURSOR_INVALID` for what another connector, another column or another mode has written. */
+export function readCursor(text: Cursor, column: string | null): ReadState {
+  const value = parse(text);
+  const { v, c, end = false, since = null, at = null, seen = [], max = since, ties = seen } = value;
+  const valid =
+    v === 1 &&
+    c === column &&
+    typeof end === 'boolean' &&
+    [since, at, max].every((item) => item === null || typeof item === 'string') &&
+    [seen, ties].every(isTexts);
+  if (!valid) {
+    throw new SyncError(
+      'CURSOR_INVALID',
+      `The stored position is not of this source${column === null ? ' in mode full' : ` by ${column}`}: reset it with idra checkpoint reset.`,
+    );
+  }
+  return { column, end, since, at, seen, max, ties } as ReadState;
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}
+
+function parse(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return value !== null && typeof value === 'object' ? { ...value } : {};
+  } catch (error) {
+    if (error instanceof SyntaxError) return {};
+    throw error;
+  }
+}
+
+/** 72 bits: enough to tell a hundred rows apart. */
+export function digest(parts: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest().subarray(0, 9).toString('base64');
+}
+
+function momentText(text: string): string | null {
+  const utc = readTimestamp(text) === null ? null : utcText(text);
+  return utc === null || !/^[0-9]{4}-/.test(utc) ? null : utc.replace(/(\.[0-9]*?)0+$/, '$1').replace(/\.$/, '');
+}
+
+/** Order of two values of the cursor's column as the service writes them: numbers as numbers, moments as moments. Null where they have no order that Idra knows. */
+export function compareValues(a: string, b: string): number | null {
+  if (a === b) return 0;
+  if (isIntegerText(a) && isIntegerText(b)) return Number(BigInt(a) > BigInt(b)) - Number(BigInt(a) < BigInt(b));
+  const [left, right] = [momentText(a), momentText(b)];
+  if (left !== null && right !== null) return Number(left > right) - Number(left < right);
+  const [x, y] = [readDecimal(a), readDecimal(b)];
+  if (x === null || y === null) return null;
+  const scale = Math.max(x.fraction.length, y.fraction.length);
+  const scaled = ({ negative, whole, fraction }: typeof x): bigint => BigInt(`${negative ? '-' : ''}0${whole}${fraction.padEnd(scale, '0')}`);
+  return Number(scaled(x) > scaled(y)) - Number(scaled(x) < scaled(y));
+}
+
+/** Whether values of this form have an order that Idra knows. */
+export function isOrdered(text: string): boolean {
+  return momentText(text) !== null || readDecimal(text) !== null;
+}
+
+/** From this many on, a number of time counts milliseconds: as seconds it would be the year 5138. */
+const millisecondsFrom = 100_000_000_000n;
+
+/** A moment some seconds earlier, written as the service can read it: ISO text in UTC, or seconds or milliseconds since 1970 where it is a number. */
+export function earlier(text: string, seconds: number): string {
+  if (isIntegerText(text)) {
+    const value = BigInt(text);
+    return String(value - BigInt(seconds) * (value >= millisecondsFrom ? 1000n : 1n));
+  }
+  const parts = readTimestamp(text);
+  if (parts === null)
+    throw new SyncError('UNSUPPORTED', 'cursor.lookback needs a cursor column with moments: ISO text, or whole seconds or milliseconds since 1970.', {
+      field: 'cursor.lookback',
+    });
+  const { date, time } = toUtc(parts);
+  const days = toDayNumber(date) - toDayNumber({ year: 1970, month: 1, day: 1 });
+  const total = days * 86_400 + time.hour * 3600 + time.minute * 60 + time.second - seconds;
+  const fraction = time.fraction === '' ? '' : `.${time.fraction}`;
+  return `${new Date(total * 1000).toISOString().slice(0, 19)}${fraction}${parts.offsetSeconds === null ? '' : 'Z'}`;
+}
