@@ -15,6 +15,7 @@ import {
 } from '../../values/fits.ts';
 import { doubleText, integerRanges, readDouble, survivesDouble } from '../../values/numbers.ts';
 import type { LogicalType, Value } from '../../values/types.ts';
+import { type Quick, quickCheck } from './quick-checks.ts';
 import { type ColumnFacts, isGeometry } from './types.ts';
 
 /** How the text reaches its column: as it is; decoded from base64; as a number of bits. */
@@ -29,6 +30,8 @@ export interface ColumnWriter {
   readonly free: boolean;
   /** Why the column cannot hold the value exactly; null: it can. NULL included. */
   readonly check: Check;
+  /** Common values that need no further check. */
+  readonly quick?: Quick;
   /** Text of a value that passed the check and is not null. */
   readonly text: (value: Value) => string;
 }
@@ -44,7 +47,10 @@ interface Form {
 export function columnWriter(column: { name: string; nullable: boolean; facts: ColumnFacts }, incoming: LogicalType, mariadb: boolean): ColumnWriter {
   const { name, nullable, facts } = column;
   const { check, text = plainText, loading = 'direct', free = false } = formFor(facts, incoming, mariadb);
+  // MariaDB keeps JSON as text; MySQL reads its numbers
+  const quick = facts.base === 'json' && mariadb ? isText : incoming.kind === 'boolean' || incoming.kind === 'bytes' ? undefined : quickCheck(facts);
   return {
+    ...(quick === undefined ? {} : { quick }),
     name,
     declared: facts.declared,
     loading,
@@ -53,6 +59,8 @@ export function columnWriter(column: { name: string; nullable: boolean; facts: C
     text,
   };
 }
+
+const isText: Quick = (value) => typeof value === 'string';
 
 /** Not a matter of the column's type: the row breaks its constraint. */
 export const isNull = 'is NULL';

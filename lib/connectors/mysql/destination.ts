@@ -200,7 +200,9 @@ export class MysqlDestination implements Destination {
       const writer = columnWriter({ ...column, nullable: column.nullable && !inKey }, incoming.type, session.server.mariadb);
       if (!inKey || incoming.type.kind !== 'string' || !ignoresTrailingSpaces(column.facts)) return writer;
       const spaced = 'ends with a space, which the collation of the key ignores';
-      return { ...writer, check: (value: Value) => writer.check(value) ?? (String(value).endsWith(' ') ? spaced : null) };
+      // What is quick to see of the column says nothing of the key
+      const { quick: _column, ...asked } = writer;
+      return { ...asked, check: (value: Value) => writer.check(value) ?? (String(value).endsWith(' ') ? spaced : null) };
     });
     const encoder = new RowEncoder(writers, { table: ready.name, key, maxAllowedPacket: session.server.maxAllowedPacket });
     return new Lane(session, encoder, { table: ready, sink, deletes: this.#request.deletes });

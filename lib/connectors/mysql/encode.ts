@@ -6,6 +6,13 @@ import type { Row, Value } from '../../values/types.ts';
 import { type ColumnWriter, isNull } from './column-writer.ts';
 import { textLiteral } from './dialect.ts';
 
+/** Rows that are joined before they are written. Few: one character beyond Latin-1 makes the writing of all of them many times as slow. */
+const rowsAtOnce = 4;
+/** Longer rows are not gathered. */
+const charactersAtOnce = 1 << 16;
+/** What is handed over at once. */
+const pieceBytes = 1 << 17;
+
 const special = /[\\\t\n\0]/;
 const specials = /[\\\t\n\0]/g;
 const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\0': '\\0' };
@@ -21,16 +28,62 @@ export interface EncoderOptions {
 export class RowEncoder {
   readonly columns: readonly ColumnWriter[];
   readonly #options: EncoderOptions;
+  readonly #fast: FastLines;
   #rows = 0;
+  #out = Buffer.allocUnsafeSlow(pieceBytes);
+  #used = 0;
 
   constructor(columns: readonly ColumnWriter[], options: EncoderOptions) {
     this.columns = columns;
+    this.#fast = fastLines(columns);
     this.#options = options;
   }
 
   /** For messages about rows without a key. */
   startBatch(): void {
     this.#rows = 0;
+    this.#used = 0;
+  }
+
+  /** Rows as lines: pieces of at most 128 KB, unless rows are longer; the rest waits for `take`. */
+  *encode(rows: readonly Row[]): Generator<Buffer> {
+    for (let first = 0; first < rows.length; ) {
+      let free = '';
+      let end = first;
+      while (end < rows.length && end - first < rowsAtOnce && free.length < charactersAtOnce) free += this.#fast.free(rows[end++] as Row);
+      const escaped = free.indexOf('\\') >= 0 || free.indexOf('\t') >= 0 || free.indexOf('\n') >= 0 || free.indexOf('\0') >= 0;
+      const text = this.#lines(rows.slice(first, end), escaped ? this.#fast.escaped : this.#fast.plain);
+      first = end;
+      if (this.#used + text.length * 3 > pieceBytes && this.#used > 0) yield this.take();
+      if (text.length * 3 > pieceBytes) yield Buffer.from(text, 'utf8');
+      else this.#used += this.#out.write(text, this.#used, 'utf8');
+    }
+  }
+
+  /** What is encoded and not yet handed over. */
+  take(): Buffer {
+    const piece = this.#out.subarray(0, this.#used);
+    this.#out = Buffer.allocUnsafeSlow(pieceBytes);
+    this.#used = 0;
+    return piece;
+  }
+
+  #lines(rows: readonly Row[], fast: FastLine): string {
+    let text = '';
+    for (const row of rows) text += fast(row) ?? this.#plainLine(row);
+    if (text.isWellFormed() && text.length * 3 <= this.#options.maxAllowedPacket) {
+      this.#rows += rows.length;
+      return text;
+    }
+    // Row by row, for the one that is refused
+    return rows.map((row) => this.line(row)).join('');
+  }
+
+  /** Counted with its group. */
+  #plainLine(row: Row): string {
+    const line = this.line(row);
+    this.#rows--;
+    return line;
   }
 
   /** One line, with its end. */
@@ -112,4 +165,40 @@ function escaped(char: string): string {
 
 function keyText(value: Value): string {
   return value instanceof Uint8Array ? toHex(value) : String(value);
+}
+
+/** Null: something in the row needs a closer look. */
+type FastLine = (row: Row) => string | null;
+
+interface FastLines {
+  /** All texts that may need an escape. */
+  readonly free: (row: Row) => string;
+  /** The row where no text does. */
+  readonly plain: FastLine;
+  readonly escaped: FastLine;
+}
+
+function escapeText(text: string): string {
+  return special.test(text) ? text.replace(specials, escaped) : text;
+}
+
+/** Code made for the columns. The source text is made of numbers and fixed words alone. */
+function fastLines(columns: readonly ColumnWriter[]): FastLines {
+  const line = (escaping: boolean): string => {
+    const fields = columns.map(({ free, quick }, i) => {
+      const write = escaping && free ? 'x' : '';
+      const common = quick === undefined ? '' : `if (q${i}(v)) v${i} = ${write}(t${i}(v)); else `;
+      return `let v${i} = '\\\\N';
+      v = r[${i}] ?? null;
+      if (v === null) { if (c${i}(v) !== null) return null; }
+      else ${common}if (c${i}(v) === null) v${i} = ${write}(t${i}(v)); else return null;`;
+    });
+    return `(r) => { let v = null; ${fields.join('\n')} return ${columns.map((_, i) => `v${i}`).join(" + '\\t' + ")} + '\\n'; }`;
+  };
+  const names = columns.map((_, i) => `const q${i} = w[${i}].quick, c${i} = w[${i}].check, t${i} = w[${i}].text;`);
+  const free = columns.flatMap((column, i) => (column.free ? [` + r[${i}]`] : []));
+  return new Function('w', 'x', `${names.join('\n')} return { free: (r) => ''${free.join('')}, plain: ${line(false)}, escaped: ${line(true)} };`)(
+    columns,
+    escapeText,
+  );
 }

@@ -69,19 +69,12 @@ class LoadData implements Loader {
   }
 
   async write(rows: readonly Row[]): Promise<void> {
-    const encoder = this.#encoder;
-    let text = '';
-    for (const row of rows) {
-      text += encoder.line(row);
-      if (text.length < pieceBytes) continue;
-      await this.#send(text);
-      text = '';
-    }
-    if (text !== '') await this.#send(text);
+    for (const data of this.#encoder.encode(rows)) await this.#send(data);
     this.#rows += rows.length;
   }
 
   async finish(): Promise<void> {
+    await this.#send(this.#encoder.take());
     this.#stream.push(null);
     const { affectedRows, warnings } = await this.#result;
     if (warnings > 0) throw await warningError(this.#session, this.#target.table);
@@ -101,9 +94,9 @@ class LoadData implements Loader {
     await this.#result.catch(() => undefined);
   }
 
-  async #send(text: string): Promise<void> {
+  async #send(data: Buffer): Promise<void> {
     const { socket, gone } = this.#session;
-    for (const piece of pieces(Buffer.from(text, 'utf8'))) {
+    for (const piece of pieces(data)) {
       // The result of a load that has failed already is its error
       if (this.#failed) await this.#result;
       this.#stream.push(piece);
