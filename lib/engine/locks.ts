@@ -42,9 +42,10 @@ function requests(
   return list;
 }
 
+/** In reverse, each in any case: one that cannot be given back keeps no other. */
 async function releaseAll(held: readonly HeldLock[]): Promise<void> {
-  // In reverse, each in any case: a lease that cannot be revoked now ends by itself with its TTL.
-  for (const lock of held.toReversed()) await lock[Symbol.asyncDispose]();
+  await using stack = new AsyncDisposableStack();
+  for (const lock of held) stack.use(lock);
 }
 
 /** Takes every lock that the run needs, or none. Throws what the store throws; `held: false` says that somebody else is at work. */
