@@ -4,6 +4,7 @@ import { fromText, toText } from '../../values/convert.ts';
 import { type Check, checkFor } from '../../values/fits.ts';
 import { fitsDecimal, inRange, integerRanges, survivesDouble } from '../../values/numbers.ts';
 import { parseType, typeWords } from '../../values/parse-type.ts';
+import { fitsCharacters } from '../../values/text.ts';
 import type { Column, LogicalType, Row, Value } from '../../values/types.ts';
 import type { Cell } from './records.ts';
 
@@ -108,9 +109,16 @@ export class Columns {
   #add(name: string, type: LogicalType | null, fixed: boolean): boolean {
     if (this.#index.has(name) || !this.#isWanted(name)) return false;
     this.#index.set(name, this.#known.length);
-    this.#known.push({ name, type, fixed, check: fixed && type !== null ? checkFor(type) : null });
+    this.#known.push({ name, type, fixed, check: fixed && type !== null ? limitsOf(type) : null });
     return true;
   }
+}
+
+/** JSON holds texts that UTF-8 does not: whether they arrive is the destination's to say. */
+function limitsOf(type: LogicalType): Check | null {
+  if (type.kind !== 'string') return checkFor(type);
+  const { maxLength } = type;
+  return maxLength === undefined ? null : (value) => (typeof value === 'string' && fitsCharacters(value, maxLength) ? null : 'is too long');
 }
 
 const integerText = /^-?[0-9]+$/;
@@ -152,7 +160,7 @@ function bare(cell: Cell, type: LogicalType | null, fixed: boolean): Value | und
     if (type === null) return undefined;
     if (cell.type.kind === type.kind && !fixed) return sameType(cell, type);
     const text = toText(cell.value, cell.type);
-    if (type.kind === 'json') return JSON.stringify(text);
+    if (type.kind === 'json' && !fixed) return JSON.stringify(text);
     return type.kind === 'string' || fixed || (numeric.has(type.kind) && numeric.has(cell.type.kind)) ? fromText(text ?? '', type) : undefined;
   }
   if ('text' in cell) {

@@ -34,7 +34,7 @@ function typed(type: LogicalType): { readonly part: Part; readonly physical: (va
     case 'uint64':
       return {
         part: { type: 'INT64', converted_type: 'UINT_64', logical_type: { type: 'INTEGER', bitWidth: 64, isSigned: false } },
-        physical: (value) => BigInt.asIntN(64, integer(value)),
+        physical: integer,
       };
     case 'float64':
       return { part: { type: 'DOUBLE' }, physical: Number };
