@@ -13,7 +13,7 @@ import { execute, infra, succeed } from './etcd-nodes.ts';
 
 /** Programs of one environment; run through its Python, since a script's first line names the folder in which the environment was made. */
 const tools = () => pythonTools('infra-tools-1', ['cfn-lint==1.58.0', 'awscli==1.46.3']);
-const lint = async (...files: string[]) => execute(join(await tools(), 'python'), ['-m', 'cfnlint', '--regions', 'eu-west-1', '--', ...files]);
+const lint = async (...files: string[]) => execute(join(await tools(), 'python'), [join(await tools(), 'cfn-lint'), '--regions', 'eu-west-1', '--', ...files]);
 
 const vpc = ['subnetIds=subnet-0123456789abcdef0,subnet-0123456789abcdef1', 'securityGroupIds=sg-0123456789abcdef0', 'etcdHosts=node1.etcd.internal:2379'];
 const etcd = ['etcdCa=ssm:/idra/prod/etcd/ca', 'etcdCert=ssm:/idra/prod/etcd/idra-cert', 'etcdKey=secret:etcd#key'];
@@ -57,8 +57,8 @@ await describeWith(['aws'], 'infra/up against an emulator', ({ aws }) => {
     const folder = await temporaryFolder();
     const bin = join(folder.path, 'bin');
     await mkdir(bin);
-    const python = join(await tools(), 'python');
-    await writeFile(join(bin, 'aws'), `#!/bin/sh\nexec ${python} -m awscli "$@"\n`, { mode: 0o755 });
+    const environment = await tools();
+    await writeFile(join(bin, 'aws'), `#!/bin/sh\nexec ${environment}/python ${environment}/aws "$@"\n`, { mode: 0o755 });
     const archive = Buffer.from('what stands for the archive of etcd');
     await writeFile(join(folder.path, 'etcd-v3.5.21-linux-arm64.tar.gz'), archive);
     const checksum = createHash('sha256').update(archive).digest('hex');

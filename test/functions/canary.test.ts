@@ -1,0 +1,155 @@
+/** A canary in every place where a connection can hold a secret, through every way that can fail: it is to be seen in no output, event, report, error, state file or etcd key. */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { connectorTypes } from '../../lib/connectors/registry.ts';
+import { idra } from '../cli/idra.ts';
+import { shop } from '../cli/shop.ts';
+import { withClient } from '../coordination/etcd-support.ts';
+import { describeWith, server } from '../support/servers.ts';
+import { World } from './world.ts';
+
+const canary = 'cAnary-5ecret-Pa55';
+const reference = '${env:CANARY}';
+
+interface Faulty {
+  /** How a table is called at this connector. */
+  readonly table: string;
+  /** Connections that fail, each with `secret` wherever one may stand. */
+  readonly connections: (secret: string) => readonly Readonly<Record<string, unknown>>[];
+}
+
+const sql = (type: string, scheme: string): Faulty => ({
+  table: 'table',
+  connections: (secret) => [
+    { type, url: `${scheme}://user:${secret}@127.0.0.1:1/shop` },
+    { type, host: '127.0.0.1', port: 1, user: 'user', password: secret, database: 'shop' },
+    { type, url: `${scheme}://user@nowhere.invalid/shop`, password: secret },
+    { type, url: `${scheme}://user:${secret}@127.0.0.1:1/shop?no_such_option=${secret}` },
+    { type, url: `${scheme}://user:${secret}@127.0.0.1:1/shop`, ssl: 'verify-full' },
+  ],
+});
+
+const faulty: Readonly<Record<string, Faulty>> = {
+  postgres: sql('postgres', 'postgres'),
+  mysql: sql('mysql', 'mysql'),
+  sqlserver: {
+    table: 'table',
+    connections: (secret) => [{ type: 'sqlserver', host: '127.0.0.1', port: 1, user: 'user', password: secret, database: 'shop' }],
+  },
+  sqlite: { table: 'table', connections: () => [{ type: 'sqlite', path: 'nowhere/shop.db' }] },
+  mongodb: {
+    table: 'collection',
+    connections: (secret) => [
+      { type: 'mongodb', url: `mongodb://user:${secret}@127.0.0.1:1/shop?serverSelectionTimeoutMS=500` },
+      { type: 'mongodb', url: `mongodb://user:${secret}@127.0.0.1:1/shop?noSuchOption=${secret}` },
+    ],
+  },
+  kafka: {
+    table: 'topic',
+    connections: (secret) => [
+      { type: 'kafka', brokers: ['127.0.0.1:1'], username: 'user', password: secret },
+      { type: 'kafka', brokers: ['127.0.0.1:1'], username: 'user', password: secret, mechanism: 'scram-sha-256', tls: true },
+    ],
+  },
+  // Its credentials are the environment's.
+  s3: { table: 'path', connections: () => [{ type: 's3', bucket: 'nowhere', region: 'eu-west-1', endpoint: 'http://127.0.0.1:1' }] },
+  rest: {
+    table: 'path',
+    connections: (secret) =>
+      [
+        { token: secret },
+        { username: 'user', password: secret },
+        { apiKey: secret, apiKeyIn: 'query', apiKeyName: 'api_key' },
+        { secretHeaders: { 'X-Auth-Token': secret } },
+        { oauth2: { tokenUrl: 'http://127.0.0.1:1/token', clientId: 'id' }, clientSecret: secret },
+      ].map((way) => ({ type: 'rest', url: 'http://127.0.0.1:1/api', allowPrivate: true, retries: 0, timeoutSeconds: 2, ...way })),
+  },
+};
+
+/** Each faulty connection as the source of a sync and as the destination of another. */
+function definitions(type: string, secret: string, here: { readonly table: string; readonly connection: object }) {
+  const { table, connections } = faulty[type] ?? { table: 'table', connections: () => [] };
+  const made = connections(secret).map((fields, index) => [`${type}-${index}`, fields] as const);
+  const place = type === 'rest' ? '/orders' : 'orders';
+  const syncs = made.flatMap(([name]) => {
+    const bad = { connection: name, [table]: place };
+    const good = { connection: 'here', table: here.table };
+    const mode = type === 'kafka' ? { mode: 'stream' } : {};
+    return [
+      { name: `${name}-out`, ...mode, source: bad, destination: { connection: 'here', table: `from_${index(name)}` } },
+      { name: `${name}-in`, source: good, destination: bad },
+    ];
+  });
+  return { connections: { here: here.connection, ...Object.fromEntries(made) }, syncs };
+}
+const index = (name: string) => name.replaceAll('-', '_');
+
+const environment = (secret = canary) => ({ CANARY: secret, AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: secret });
+
+it('every connector has connections to fail here', () => {
+  for (const type of connectorTypes) expect(faulty[type]?.connections(canary).length, type).toBeGreaterThan(0);
+});
+
+describe.for(connectorTypes)('%s', { timeout: 300_000 }, (type) => {
+  it.for([
+    ['written out', canary],
+    ['by reference', reference],
+  ] as const)('no command shows a secret that is %s, nor does the state keep it', async ([, secret]) => {
+    await using here = await shop(5);
+    const all = definitions(type, secret, { table: 'orders', connection: { type: 'sqlite', path: 'shop.db' } });
+    let failed = 0;
+    // One faulty connection at a time: a definition that is refused must not keep the others from failing in their own way.
+    for (const name of Object.keys(all.connections).filter((one) => one !== 'here')) {
+      const connections = { here: all.connections.here, [name]: (all.connections as Record<string, object>)[name] };
+      await here.define(JSON.stringify({ connections, syncs: all.syncs.filter((sync) => sync.name.startsWith(`${name}-`)) }));
+      const commands = [['validate'], ['check', '--json'], ['check'], ['plan', '--json'], ['run', '--json'], ['run'], ['discover', name], ['status']];
+      const results = await Promise.all(commands.slice(0, 4).map((args) => idra(args, { cwd: here.folder, env: environment() })));
+      for (const args of commands.slice(4)) results.push(await idra(args, { cwd: here.folder, env: environment() }));
+      for (const [at, { code, stdout, stderr }] of results.entries()) {
+        expect(`${stdout}\n${stderr}`, `${commands[at]?.join(' ')} of ${name}`).not.toContain(canary);
+        if (code !== 0) failed += 1;
+      }
+    }
+    expect(failed).toBeGreaterThan(0);
+    for (const file of await readdir(here.folder, { recursive: true, withFileTypes: true })) {
+      if (!file.isFile() || /^(syncs\.yaml|shop\.db)/.test(file.name)) continue;
+      const content = await readFile(join(file.parentPath, file.name));
+      expect(content.includes(canary), file.name).toBe(false);
+    }
+  });
+});
+
+const etcd = await server('etcd');
+await describeWith(['etcd'], 'the functions', () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await World.start();
+    return () => world[Symbol.asyncDispose]();
+  }, 120_000);
+
+  it.for(connectorTypes)('show no secret of %s in log, metric, result or error, and etcd has none', { timeout: 300_000 }, async (type) => {
+    await world.sync(`here-${type}`, 5);
+    const all = definitions(type, reference, { table: `here-${type}`, connection: world.connections.from ?? {} });
+    const text = JSON.stringify;
+    await world.coordination.definitions.apply([
+      ...Object.entries(all.connections).map(([name, fields]) => ({ kind: 'connections' as const, name, text: text(fields) })),
+      ...all.syncs.map((sync) => ({ kind: 'syncs' as const, name: sync.name, text: text(sync) })),
+    ]);
+    const env = { IDRA_SYNCS: 'etcd', ...environment() };
+    for (const { name } of all.syncs) {
+      const { text: output, result, failure } = await world.invoke('sync', { sync: name }, { env, remainingMs: 30_000 });
+      expect(output, name).not.toContain(canary);
+      expect(failure ?? result?.error, name).toBeTruthy();
+    }
+    const { text: tick } = await world.invoke('coordinator', {}, { env });
+    expect(tick).not.toContain(canary);
+    await withClient(etcd?.url ?? '', async (client) => {
+      const everything = await client.getAll().strings();
+      expect(Object.keys(everything).some((key) => key.includes(`${type}-0`))).toBe(true);
+      // Of this file alone: others put their own canaries into etcd while they look.
+      const here = Object.entries(everything).filter(([key]) => key.includes(type));
+      expect(text(here)).not.toContain(canary);
+    });
+  });
+});
