@@ -2,8 +2,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Claim, type DestinationRequest, Operation, type Writer } from '../../lib/connectors/connector.ts';
 import { config } from '../../lib/connectors/rest/config.ts';
 import { connector } from '../../lib/connectors/rest/index.ts';
+import { setPosition } from '../../lib/engine/set-position.ts';
 import type { Row, Schema } from '../../lib/values/types.ts';
 import { column } from '../conformance/drive.ts';
+import { definition } from '../engine/samples.ts';
 import { Resources } from '../support/http/handlers.ts';
 import { HttpFaultServer } from '../support/http-fault-server.ts';
 import { connectionTo, Lab, never } from './rest-support.ts';
@@ -225,6 +227,17 @@ describe('through the engine', () => {
     expect(resources.byId.get('4')).toEqual({ id: 4, note: 'd' });
     const stored = await lab.deps.coordination.checkpoints.load('orders', '0');
     expect(stored?.seq).toBe(3n);
+  });
+
+  it('sends everything anew under new keys after a reset', async () => {
+    await using lab = await Lab.make(server.url);
+    lab.db.exec("CREATE TABLE orders (id INTEGER PRIMARY KEY, note TEXT); INSERT INTO orders VALUES (1, 'a'), (2, 'b')");
+    await lab.push({ path: '/orders' });
+    const options = config.destination.parse({ path: '/orders' }) as Record<string, unknown>;
+    const sync = definition({ source: { connection: 'sqlite', options: { table: 'orders' } }, destination: { connection: 'rest', options } });
+    expect(await setPosition(sync, lab.deps, { cursor: null, signal: never })).toEqual({ set: true, seq: 2n });
+    expect(await lab.push({ path: '/orders' })).toMatchObject({ status: 'succeeded', written: 2 });
+    expect(resources.posted).toHaveLength(4);
   });
 
   it('stops at a record that the service refuses, and sends it again when it can', async () => {
