@@ -34,6 +34,8 @@ export interface Harness extends AsyncDisposable {
   readonly unordered?: readonly LogicalKind[];
   /** Logical kinds that a table made by `create` keeps in a column that takes anything. */
   readonly untyped?: readonly LogicalKind[];
+  /** Collections of documents: no declared columns, a key always, conditions in another language than SQL, moments without a zone only as text. */
+  readonly schemaless?: boolean;
   /** Number of connections that the connector holds, as the server counts them; absent where nothing can tell. */
   connections?(): Promise<number>;
 }

@@ -1,0 +1,225 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ClientSession, Collection, Document } from 'mongodb';
+import { SyncError } from '../../errors.ts';
+import type { Batch, Chunk, Claim, Committed, DestinationState, RowChunk, Writer } from '../connector.ts';
+import type { Session } from './client.ts';
+import { hasLabel, mongoError, serverCode } from './errors.ts';
+import { type Encoded, equal, type OperationOptions, Operations } from './operations.ts';
+import { swapStage } from './stage.ts';
+import { fencedError, type StateStore } from './state.ts';
+
+export interface WriterOptions {
+  readonly session: Session;
+  readonly state: StateStore;
+  readonly claim: Claim;
+  readonly committed: DestinationState;
+  readonly operations: OperationOptions;
+  /** Collection that takes the rows first with write mode `replace`. */
+  readonly stage: string | null;
+  /** Keys that are there are looked up before a row is taken: `insert` with `onError: deadLetter`. */
+  readonly checkKeys: boolean;
+}
+
+/** Tries of one transaction before the engine reads the batch again. */
+const maxTries = 5;
+const duplicateKey = 11_000;
+
+/**
+ * A batch is held until its commit and written in one go: a transaction is open for as long as the writes take (the server ends it after 60 s), and may be tried again from memory.
+ */
+export class MongodbWriter implements Writer {
+  readonly pipelined = true;
+  readonly #o: WriterOptions;
+  readonly #target: Collection<Document>;
+  readonly #operations: Operations;
+  #committed: DestinationState;
+  #batch: Encoded[] = [];
+  #broken = false;
+
+  constructor(options: WriterOptions) {
+    this.#o = options;
+    this.#committed = options.committed;
+    this.#operations = new Operations(options.operations);
+    this.#target = options.session.db.collection(options.stage ?? options.operations.collection, { ignoreUndefined: false });
+  }
+
+  get committed(): DestinationState {
+    return this.#committed;
+  }
+
+  async write(chunk: Chunk): Promise<void> {
+    this.#usable();
+    try {
+      this.#batch.push(...this.#operations.encode(rowsOf(chunk)));
+    } catch (error) {
+      this.#break();
+      throw error;
+    }
+  }
+
+  /** Nothing is written before the commit, so what does not pass leaves the batch as it was. */
+  async attempt(chunk: RowChunk): Promise<void> {
+    this.#usable();
+    const encoded = this.#operations.encode(chunk);
+    if (this.#o.checkKeys) await this.#refuseKnownKeys(encoded);
+    this.#batch.push(...encoded);
+  }
+
+  async commit(batch: Batch): Promise<Committed> {
+    this.#usable();
+    const { session, claim } = this.#o;
+    const writes = this.#batch;
+    this.#batch = [];
+    try {
+      if (session.transactions) await this.#commitTransaction(batch, writes);
+      else await this.#commitStandalone(batch, writes);
+      if (this.#swaps(batch)) await this.#swap();
+    } catch (error) {
+      this.#break();
+      throw this.#failed(error, writes);
+    }
+    const seq = this.#committed.seq + 1n;
+    this.#committed = { epoch: claim.epoch, fence: claim.fence, seq, batchId: batch.batchId, cursor: batch.cursor };
+    const deleted = writes.filter((write) => write.deleted).length;
+    return { seq, written: writes.length - deleted, deleted };
+  }
+
+  async discard(): Promise<void> {
+    this.#batch = [];
+    this.#broken = false;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#batch = [];
+  }
+
+  #swaps(batch: Batch): boolean {
+    return batch.final === true && this.#o.stage !== null;
+  }
+
+  async #commitTransaction(batch: Batch, writes: readonly Encoded[]): Promise<void> {
+    const { session, claim, operations, state } = this.#o;
+    for (let tries = 1; ; tries++) {
+      const transaction = session.client.startSession();
+      try {
+        transaction.startTransaction({ readConcern: { level: 'snapshot' }, writeConcern: { w: 'majority' }, readPreference: 'primary' });
+        // First, so that two writers meet here and not after the rows
+        if (!(await state.advance(claim, { seq: this.#committed.seq, batch, swap: this.#swaps(batch) }, { session: transaction })))
+          throw fencedError(claim, operations.collection);
+        await this.#apply(writes, transaction);
+        await state.storeLetters(claim.sync, batch, { session: transaction });
+        await this.#end(transaction, batch);
+        return;
+      } catch (error) {
+        if (transaction.inTransaction()) await transaction.abortTransaction();
+        if (!hasLabel(error, 'TransientTransactionError') || tries >= maxTries) throw error;
+        await sleep(20 * 2 ** tries);
+      } finally {
+        await transaction.endSession();
+      }
+    }
+  }
+
+  /** The outcome of a commit whose reply was lost is asked for again, then read back. */
+  async #end(transaction: ClientSession, batch: Batch): Promise<void> {
+    const { state, claim } = this.#o;
+    for (let tries = 1; ; tries++) {
+      try {
+        await transaction.commitTransaction();
+        return;
+      } catch (error) {
+        if (!hasLabel(error, 'UnknownTransactionCommitResult')) throw error;
+        if (tries < maxTries) {
+          await sleep(50 * 2 ** tries);
+          continue;
+        }
+        const stored = await state.read(claim);
+        if (stored?.state.batchId === batch.batchId) return;
+        throw new SyncError(
+          'CONNECTION_FAILED',
+          `The outcome of a commit to ${this.#o.operations.collection} is not known; the next try begins at the stored position.`,
+          { retry: 'now', cause: error },
+        );
+      }
+    }
+  }
+
+  /** Without transactions: the fence is looked at, rows go in by key, and the position moves last. A batch that was cut short is written again, to the same end. */
+  async #commitStandalone(batch: Batch, writes: readonly Encoded[]): Promise<void> {
+    const { claim, operations, state } = this.#o;
+    const { seq } = this.#committed;
+    if (!(await state.holds(claim, seq))) throw fencedError(claim, operations.collection);
+    await this.#apply(writes);
+    await state.storeLetters(claim.sync, batch, {});
+    try {
+      if (!(await state.advance(claim, { seq, batch, swap: this.#swaps(batch) }, {}))) throw fencedError(claim, operations.collection);
+    } catch (error) {
+      if (error instanceof SyncError) throw error;
+      // The reply may be lost although it is stored
+      if ((await state.read(claim))?.state.batchId !== batch.batchId) throw error;
+    }
+  }
+
+  async #apply(writes: readonly Encoded[], transaction?: ClientSession): Promise<void> {
+    if (writes.length === 0) return;
+    const result = await this.#target.bulkWrite(
+      writes.map(({ operation }) => operation),
+      { ordered: true, ...(transaction === undefined ? { writeConcern: { w: 'majority', j: true } } : { session: transaction }) },
+    );
+    const wanted = writes.filter(({ deleted }) => !deleted).length;
+    const taken = result.insertedCount + result.upsertedCount + result.matchedCount;
+    // Marks of deleted rows count as matched where the row was there
+    if (taken < wanted)
+      throw new SyncError('ROWS_UNACCOUNTED', `${this.#o.operations.collection} took ${taken} of ${wanted} rows.`, { table: this.#o.operations.collection });
+  }
+
+  async #swap(): Promise<void> {
+    const { session, stage, operations, state, claim } = this.#o;
+    if (stage === null) return;
+    await swapStage(session.db, stage, operations.collection);
+    await state.setStage(claim, { from: stage, to: null });
+  }
+
+  async #refuseKnownKeys(encoded: readonly Encoded[]): Promise<void> {
+    const { collection } = this.#o.operations;
+    const taken = new Set(this.#batch.map(({ keyText }) => keyText));
+    for (const { key, keyText, deleted } of encoded) {
+      if (key === null || deleted) continue;
+      const known = taken.has(keyText) || (await this.#target.findOne(equal(key), { projection: { _id: 1 } })) !== null;
+      if (known) throw new SyncError('ROW_REJECTED', `${collection} has the key ${keyText} already.`, { table: collection, key: keyText });
+      taken.add(keyText);
+    }
+  }
+
+  #failed(error: unknown, writes: readonly Encoded[]): unknown {
+    const { collection } = this.#o.operations;
+    const index = typeof error === 'object' && error !== null && 'index' in error && typeof error.index === 'number' ? error.index : firstIndex(error);
+    const key = index === null ? undefined : writes[index]?.keyText;
+    const what = `write ${serverCode(error) === duplicateKey && key !== undefined ? `the row with key ${key} ` : ''}to ${collection}`;
+    return mongoError(error, what, { table: collection, ...(key === undefined ? {} : { key }) });
+  }
+
+  #usable(): void {
+    if (this.#broken)
+      throw new SyncError('INTERNAL', `${this.#o.operations.collection}: the writer was used after an error without a discard.`, {
+        table: this.#o.operations.collection,
+      });
+  }
+
+  #break(): void {
+    this.#batch = [];
+    this.#broken = true;
+  }
+}
+
+/** Place in the batch of the write that failed first. */
+function firstIndex(error: unknown): number | null {
+  const failures = typeof error === 'object' && error !== null && 'writeErrors' in error ? error.writeErrors : null;
+  const first: unknown = Array.isArray(failures) ? failures[0] : failures;
+  return typeof first === 'object' && first !== null && 'index' in first && typeof first.index === 'number' ? first.index : null;
+}
+
+function rowsOf(chunk: Chunk): RowChunk {
+  if (chunk.kind === 'rows') return chunk;
+  throw new SyncError('INTERNAL', 'MongoDB speaks no raw format.');
+}
