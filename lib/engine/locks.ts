@@ -62,7 +62,7 @@ export async function takeLocks(
       const outcome = await locks.acquire(request, options.signal);
       if (!outcome.held) {
         await releaseAll(held);
-        const waited = outcome.waitedMs > 0 ? ` after waiting ${(outcome.waitedMs / 1000).toFixed(1)} s` : '';
+        const waited = request.waitMs > 0 ? ` after waiting ${(outcome.waitedMs / 1000).toFixed(1)} s` : '';
         return { held: false, reason: `${request.resource} is held by ${outcome.holders.join(', ') || 'another run'}${waited}` };
       }
       held.push(outcome.lock);
