@@ -1,0 +1,108 @@
+import type { Admin, Cluster, Kafka } from 'kafkajs';
+import { SyncError } from '../../errors.ts';
+import type { Schema } from '../../values/types.ts';
+import type { Claim, Destination, DestinationRequest, DestinationState, StoredDeadLetter, Target, Writer } from '../connector.ts';
+import { createClient, openCluster } from './client.ts';
+import type { DestinationOptions, KafkaConnection } from './config.ts';
+import { RowEncoder } from './encode.ts';
+import { kafkaError } from './errors.ts';
+import { Session } from './session.ts';
+import { letterTopic, readLetters, readState, type StatePlace, stateTopic } from './state.ts';
+import { defaultMaxMessageBytes, ensureTopic, maxMessageBytes, offsetsOf, partitionsOf } from './topics.ts';
+import { KafkaWriter } from './writer.ts';
+
+/** How long a look at the state waits for a transaction whose end is on its way. */
+const settleMs = 3_000;
+
+interface Open {
+  readonly kafka: Kafka;
+  readonly cluster: Cluster;
+  readonly admin: Admin;
+}
+
+export class KafkaDestination implements Destination {
+  readonly system = 'kafka';
+  readonly #connection: KafkaConnection;
+  readonly #request: DestinationRequest;
+  readonly #options: DestinationOptions;
+  readonly #place: StatePlace;
+  #opened: Open | null = null;
+  #prepared: { readonly schema: Schema; readonly partitions: readonly number[]; readonly maxMessageBytes: number } | null = null;
+
+  constructor(connection: KafkaConnection, request: DestinationRequest) {
+    this.#connection = connection;
+    this.#request = request;
+    this.#options = request.options as DestinationOptions;
+    this.#place = { topic: connection.stateTopic, sync: request.sync, shard: request.shard };
+  }
+
+  state(): Promise<DestinationState | null> {
+    return this.#reach('read the state of', ({ cluster }) => readState(cluster, this.#place, { settleMs, undecided: 'before' }));
+  }
+
+  async prepare(schema: Schema, options: { readonly dryRun?: boolean } = {}): Promise<Target> {
+    const { topic, partitions, replication, compact } = this.#options;
+    if (this.#request.write === 'upsert' && schema.key.length === 0)
+      throw new SyncError('KEY_REQUIRED', `An upsert into topic ${topic} needs a key: name it in the definition.`, { table: topic });
+    return this.#reach('prepare', async ({ cluster, admin }) => {
+      const before = await partitionsOf(cluster, topic);
+      if (options.dryRun !== true) {
+        const settings = compact ? { 'cleanup.policy': 'compact' } : {};
+        await ensureTopic(admin, cluster, { topic, partitions, replication, settings });
+        await ensureTopic(admin, cluster, stateTopic(this.#place.topic, replication));
+        if (this.#request.onError === 'deadLetter') await ensureTopic(admin, cluster, letterTopic(this.#place.topic, replication));
+      }
+      const now = await partitionsOf(cluster, topic);
+      const limit = this.#options.maxMessageBytes ?? (now === null ? defaultMaxMessageBytes : await maxMessageBytes(admin, topic));
+      // Refuses what fits no message before anything is claimed
+      const encoder = { schema, options: this.#options, partitions: now ?? [0], maxMessageBytes: limit };
+      new RowEncoder(encoder);
+      this.#prepared = now === null ? null : { schema, partitions: now, maxMessageBytes: limit };
+      return { schema: { ...schema, name: topic }, existed: before !== null, hasRows: before !== null && (await holdsMessages(cluster, topic, before)) };
+    });
+  }
+
+  async open(target: Target, claim: Claim): Promise<Writer> {
+    const prepared = this.#prepared;
+    if (prepared === null) throw new SyncError('INTERNAL', `${target.schema.name} was opened before it was prepared.`);
+    return this.#reach('claim', async ({ kafka, cluster }) => {
+      const session = { kafka, cluster, place: this.#place, claim, options: this.#options };
+      const encoder = new RowEncoder({ ...prepared, options: this.#options });
+      return new KafkaWriter({ ...session, encoder, maxMessageBytes: prepared.maxMessageBytes }, await Session.open(session));
+    });
+  }
+
+  deadLetters(): Promise<StoredDeadLetter[]> {
+    return this.#reach('read the dead letters of', ({ cluster }) => readLetters(cluster, this.#place.topic, this.#request.sync));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const opened = this.#opened;
+    this.#opened = null;
+    await opened?.admin.disconnect();
+    await opened?.cluster.disconnect();
+  }
+
+  async #reach<T>(what: string, work: (open: Open) => Promise<T>): Promise<T> {
+    const { topic } = this.#options;
+    try {
+      if (this.#opened === null) {
+        const kafka = createClient(this.#connection);
+        const cluster = await openCluster(kafka);
+        const admin = kafka.admin();
+        this.#opened = { kafka, cluster, admin };
+        await admin.connect();
+      }
+      return await work(this.#opened);
+    } catch (error) {
+      throw kafkaError(error, `${what} topic ${topic}`, { table: topic, sync: this.#request.sync });
+    }
+  }
+}
+
+/** By offsets: a topic with nothing but control records counts as one that holds messages. */
+async function holdsMessages(cluster: Cluster, topic: string, partitions: readonly number[]): Promise<boolean> {
+  const first = await offsetsOf(cluster, topic, { partitions, earliest: true });
+  const end = await offsetsOf(cluster, topic, { partitions, earliest: false });
+  return partitions.some((partition) => (end.get(partition) ?? 0) > (first.get(partition) ?? 0));
+}

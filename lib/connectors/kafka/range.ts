@@ -1,0 +1,99 @@
+/** Reads all partitions from given offsets to given ends. The next fetch is under way while the last is worked on. */
+import type { Cluster } from 'kafkajs';
+import { type FetchOptions, fetchAll, type Message, offsetAfter, type PartitionFetch, visibility } from './fetch.ts';
+
+export interface Piece {
+  readonly partition: number;
+  /** What a reader of committed data sees, each with the offset after it. */
+  readonly items: readonly { readonly message: Message; readonly after: number }[];
+  /** The position after the piece, past control records and what compaction has taken. */
+  readonly at: number;
+}
+
+const mebibyte = 1024 ** 2;
+/** Compressed messages unpack to any multiple: the size of a fetch follows what the one before it came to. Two of them are held at a time. */
+const fetchLimits = { least: 16 * 1024, first: 64 * 1024, most: mebibyte };
+const fetchMessages = 10_000;
+const fetchUnpackedBytes = 4 * mebibyte;
+
+/** Bytes for each partition of the next fetch; a broker gives at most four times as much. */
+function nextLimit(limit: number, fetched: readonly PartitionFetch[]): number {
+  let messages = 0;
+  let bytes = 0;
+  for (const part of fetched) {
+    messages += part.messages.length;
+    for (const { key, value } of part.messages) bytes += (key?.length ?? 0) + (value?.length ?? 0);
+  }
+  const share = Math.max(messages / fetchMessages, bytes / fetchUnpackedBytes);
+  return share > 1 ? Math.max(fetchLimits.least, limit / 2) : share < 0.4 ? Math.min(fetchLimits.most, limit * 2) : limit;
+}
+
+/** What nothing answers to has to be certain: room for a quarter of a million empty batches. */
+const alone = { maxBytes: 16 * mebibyte, partitionBytes: 16 * mebibyte };
+
+export interface Range {
+  readonly topic: string;
+  readonly from: ReadonlyMap<number, number>;
+  readonly ends: ReadonlyMap<number, number>;
+}
+
+export async function* readRange(cluster: Cluster, range: Range, signal: AbortSignal): AsyncGenerator<Piece> {
+  const { topic, from, ends } = range;
+  const at = new Map(from);
+  const left = (): Map<number, number> => new Map([...at].filter(([partition, offset]) => offset < (ends.get(partition) ?? 0)));
+  const fetch = (wanted: ReadonlyMap<number, number>, limits: Pick<FetchOptions, 'maxBytes' | 'partitionBytes'>): Promise<PartitionFetch[]> => {
+    const options: FetchOptions = { topic, committed: true, ...limits };
+    const answer = fetchAll(cluster, options, wanted);
+    // Looked at below; a reader that leaves before may not bring the process down
+    answer.catch(() => undefined);
+    return answer;
+  };
+  let limit = fetchLimits.first;
+  const start = (): Promise<PartitionFetch[]> | null => (wanted.size > 0 ? fetch(wanted, { maxBytes: 4 * limit, partitionBytes: limit }) : null);
+  let wanted = left();
+  let answer = start();
+  while (answer !== null) {
+    const fetched: PartitionFetch[] = await unlessAborted(answer, signal);
+    const pieces = fetched.filter(({ messages }) => messages.length > 0).map((part) => cut(part, at.get(part.partition) ?? 0, ends.get(part.partition) ?? 0));
+    // A partition may go without an answer where others have filled it: only alone its silence says that nothing is left before the end
+    if (pieces.length === 0) {
+      for (const [partition, offset] of wanted) {
+        const [part] = await unlessAborted(fetch(new Map([[partition, offset]]), alone), signal);
+        const end = ends.get(partition) ?? 0;
+        pieces.push(part === undefined || part.messages.length === 0 ? { partition, items: [], at: end } : cut(part, offset, end));
+      }
+    }
+    for (const piece of pieces) at.set(piece.partition, piece.at);
+    wanted = left();
+    limit = nextLimit(limit, fetched);
+    answer = start();
+    yield* pieces;
+  }
+}
+
+function cut(part: PartitionFetch, from: number, end: number): Piece {
+  const seen = visibility(part);
+  const items: { message: Message; after: number }[] = [];
+  let at = from;
+  for (const [index, message] of part.messages.entries()) {
+    const offset = Number(message.offset);
+    const after = offsetAfter(message, part.messages[index + 1]);
+    if (offset >= end) return { partition: part.partition, items, at: end };
+    // The broker answers with the whole batch in which the offset lies
+    if (offset >= from && seen[index] === true) items.push({ message, after: Math.min(after, end) });
+    at = Math.max(at, Math.min(after, end));
+  }
+  return { partition: part.partition, items, at };
+}
+
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const { promise, reject } = Promise.withResolvers<never>();
+  const stop = (): void => reject(signal.reason);
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
