@@ -1,4 +1,5 @@
 /** Rows of one statement as they come off the socket, in small pieces, with the server held back while the piece is being used. */
+import { SyncError } from '../../errors.ts';
 import type { Row } from '../../values/types.ts';
 import { parseRows } from './row-parser.ts';
 import type { Session } from './session.ts';
@@ -42,11 +43,17 @@ export async function* readRows(
   };
 
   const query = session.connection.query({ sql, rowsAsArray: true });
+  let parsed = false;
   parseRows(query, columns, (size) => {
+    parsed = true;
     if (bytes > 0 && bytes + size > maxBytes) cut();
     bytes += size;
   });
   query.on('result', (row: unknown) => {
+    // A driver that went past the parser would have converted the values in its own, lossy way
+    if (!parsed)
+      return finish(new SyncError('INTERNAL', 'The MySQL driver did not use the row parser that it was given: this release of Idra does not fit its version.'));
+    parsed = false;
     rows.push(row as Row);
     if (rows.length >= maxRows || bytes >= maxBytes) cut();
   });
