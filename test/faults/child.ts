@@ -118,7 +118,8 @@ let reading = false;
 const report = await runSync(definition, deps, {
   signal: new AbortController().signal,
   onProgress: ({ phase }) => {
-    if (phase !== 'reading' || reading) return;
+    // A short run may tell of no reading: that is told ten times a second at most
+    if ((phase !== 'reading' && phase !== 'committing') || reading) return;
     reading = true;
     writeSync(1, 'reading\n');
   },
