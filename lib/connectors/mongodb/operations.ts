@@ -149,9 +149,14 @@ export class Operations {
   }
 }
 
-/** `$eq`, so that a document or a regular expression as a key is a value and nothing else. */
+/** `$eq` where the value is a document or a regular expression, so that it is a value and nothing else. */
 export function equal(key: Document): Document {
-  return Object.fromEntries(Object.entries(key).map(([name, value]) => [name, { $eq: value }]));
+  return Object.fromEntries(Object.entries(key).map(([name, value]) => [name, isPlain(value) ? value : { $eq: value }]));
+}
+
+function isPlain(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || value instanceof Date) return true;
+  return '_bsontype' in value && value._bsontype !== 'BSONRegExp';
 }
 
 function define(document: Document, name: string, value: unknown): void {
