@@ -3,10 +3,10 @@
 const [major, minor] = process.versions.node.split('.').map(Number);
 // The sources are run as they stand, which Node 22 cannot; the bundle is written for it.
 const isSource = import.meta.url.endsWith('/lib/cli/idra.js');
-const isOld = isSource ? major < 24 : major < 22 || (major === 22 && minor < 15);
+const isOld = isSource ? major < 24 : major < 22 || (major === 22 && minor < 19);
 
 if (isOld) {
-  process.stderr.write(`idra needs Node.js ${isSource ? '24' : '22.15'} or newer here, and this is ${process.versions.node} (${process.execPath}).
+  process.stderr.write(`idra needs Node.js ${isSource ? '24' : '22.19'} or newer here, and this is ${process.versions.node} (${process.execPath}).
 In a clone, \`npm start\` and \`npm run -s idra -- COMMAND\` use the Node.js that \`npm ci\` has installed.
 `);
   process.exitCode = 2;

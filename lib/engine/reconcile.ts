@@ -44,7 +44,7 @@ function problem(findings: Findings): { code: ErrorCode; what: string; raiseEpoc
     return {
       code: 'STORE_REWOUND',
       raiseEpoch: true,
-      what: `${table} was last written for sync ${sync} under epoch ${state.epoch}, fence ${state.fence}; the coordination store has only come to epoch ${epoch}, fence ${fence}. It was wiped, exchanged or restored from an older state, and needs a new epoch.`,
+      what: `${table} was last written for sync ${sync} under epoch ${state.epoch}, fence ${state.fence}; the coordination store has only come to epoch ${epoch}, fence ${fence}. It was wiped, exchanged or restored from an older state, and needs a new epoch: each choice below raises it, as \`idra epoch raise\` does.`,
     };
   }
   // A full pass that replaces, and the modes that ask the destination itself, need no position.

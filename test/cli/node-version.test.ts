@@ -14,12 +14,12 @@ async function sayOn(version: string, path: string): Promise<string> {
 }
 
 it('an old Node gets a message and status 2 before anything is loaded', async () => {
-  for (const version of ['16.20.0', '20.20.2', '22.14.0'])
-    expect(await sayOn(version, '/x/dist/cli/idra.js')).toMatch(/^2 idra needs Node\.js 22\.15 or newer/);
+  for (const version of ['16.20.0', '20.20.2', '22.18.0'])
+    expect(await sayOn(version, '/x/dist/cli/idra.js')).toMatch(/^2 idra needs Node\.js 22\.19 or newer/);
   expect(await sayOn('22.22.0', '/x/lib/cli/idra.js')).toMatch(/^2 idra needs Node\.js 24 or newer/);
 });
 
 it('a new enough Node starts', async () => {
-  expect(await sayOn('22.15.0', '/x/dist/cli/idra.js')).toBe('0 started');
+  expect(await sayOn('22.19.0', '/x/dist/cli/idra.js')).toBe('0 started');
   expect(await sayOn('24.0.0', '/x/lib/cli/idra.js')).toBe('0 started');
 });
