@@ -2,6 +2,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { DefinitionsError } from '../../lib/config/faults.ts';
+import { parseDefinitions } from '../../lib/config/load.ts';
 import { connectorTypes } from '../../lib/connectors/registry.ts';
 import { idra } from '../cli/idra.ts';
 import { shop } from '../cli/shop.ts';
@@ -91,25 +93,53 @@ it('every connector has connections to fail here', () => {
   for (const type of connectorTypes) expect(faulty[type]?.connections(canary).length, type).toBeGreaterThan(0);
 });
 
-describe.for(connectorTypes)('%s', { timeout: 300_000 }, (type) => {
+describe.for(connectorTypes)('%s', { timeout: 120_000 }, (type) => {
   it.for([
     ['written out', canary],
     ['by reference', reference],
   ] as const)('no command shows a secret that is %s, nor does the state keep it', async ([, secret]) => {
     await using here = await shop(5);
     const all = definitions(type, secret, { table: 'orders', connection: { type: 'sqlite', path: 'shop.db' } });
-    let failed = 0;
-    // One faulty connection at a time: a definition that is refused must not keep the others from failing in their own way.
-    for (const name of Object.keys(all.connections).filter((one) => one !== 'here')) {
-      const connections = { here: all.connections.here, [name]: (all.connections as Record<string, object>)[name] };
-      await here.define(JSON.stringify({ connections, syncs: all.syncs.filter((sync) => sync.name.startsWith(`${name}-`)) }));
-      const commands = [['validate'], ['check', '--json'], ['check'], ['plan', '--json'], ['run', '--json'], ['run'], ['discover', name], ['status']];
-      const results = await Promise.all(commands.slice(0, 4).map((args) => idra(args, { cwd: here.folder, env: environment() })));
-      for (const args of commands.slice(4)) results.push(await idra(args, { cwd: here.folder, env: environment() }));
-      for (const [at, { code, stdout, stderr }] of results.entries()) {
-        expect(`${stdout}\n${stderr}`, `${commands[at]?.join(' ')} of ${name}`).not.toContain(canary);
-        if (code !== 0) failed += 1;
+    const secretless = (text: string, what: string): void => expect(text, what).not.toContain(canary);
+    // A definition that is refused must not keep the others from failing in their own way: those are only read.
+    const reached: string[] = [];
+    let refused = 0;
+    for (const [name, connection] of Object.entries(all.connections)) {
+      if (name === 'here') continue;
+      const text = JSON.stringify({
+        connections: { here: all.connections.here, [name]: connection },
+        syncs: all.syncs.filter((sync) => sync.name.startsWith(`${name}-`)),
+      });
+      try {
+        parseDefinitions(text, 'syncs.yaml');
+        reached.push(name);
+      } catch (error) {
+        refused += 1;
+        if (!(error instanceof DefinitionsError)) throw error;
+        secretless(JSON.stringify([error.message, error.faults]), name);
+        await here.define(text);
+        const { stdout, stderr } = await idra(['validate'], { cwd: here.folder, env: environment() });
+        secretless(`${stdout}\n${stderr}`, `validate of ${name}`);
       }
+    }
+    expect(reached.length + refused).toBeGreaterThan(0);
+    const connections = Object.fromEntries(Object.entries(all.connections).filter(([name]) => name === 'here' || reached.includes(name)));
+    const syncs = all.syncs.filter((sync) => reached.some((name) => sync.name.startsWith(`${name}-`)));
+    await here.define(JSON.stringify({ connections, syncs }));
+    const commands = [
+      ['validate'],
+      ['check', '--json'],
+      ['check'],
+      ['run', '--json', '--parallel', '20'],
+      ['plan', '--json'],
+      ['status'],
+      ...reached.slice(0, 2).map((name) => ['discover', name]),
+    ];
+    let failed = 0;
+    for (const args of commands) {
+      const { code, stdout, stderr } = await idra(args, { cwd: here.folder, env: environment() });
+      secretless(`${stdout}\n${stderr}`, args.join(' '));
+      if (code !== 0) failed += 1;
     }
     expect(failed).toBeGreaterThan(0);
     for (const file of await readdir(here.folder, { recursive: true, withFileTypes: true })) {
@@ -137,7 +167,8 @@ await describeWith(['etcd'], 'the functions', () => {
       ...all.syncs.map((sync) => ({ kind: 'syncs' as const, name: sync.name, text: text(sync) })),
     ]);
     const env = { IDRA_SYNCS: 'etcd', ...environment() };
-    for (const { name } of all.syncs) {
+    // The first connection each way: the others differ in what the command shows of them, above.
+    for (const { name } of all.syncs.slice(0, 2)) {
       const { text: output, result, failure } = await world.invoke('sync', { sync: name }, { env, remainingMs: 30_000 });
       expect(output, name).not.toContain(canary);
       expect(failure ?? result?.error, name).toBeTruthy();
