@@ -115,18 +115,18 @@ await describeWith(['kafka'], 'destination kafka under faults', () => {
     const random = seeded(20_261_122);
     await using world = await KafkaWorld.make({ batch: { rows: 100, bytes: '1MB' } });
     let killed = 0;
-    for (let round = 0; round < 8; round++) {
+    for (let round = 0; killed < 6; round++) {
+      if (round > 40) throw new Error(`only ${killed} of ${round} processes could be killed in time`);
       world.grow(1_000);
       await using child = world.start();
       await child.line(/^reading/, patienceMs);
       const exited = child.exited.then(() => true);
-      const delayMs = between(random, [0, 1_500]);
+      const delayMs = between(random, [0, 400]);
       if (!(await Promise.race([exited, new Promise<false>((done) => setTimeout(() => done(false), delayMs))]))) {
         await child.kill();
         killed++;
       }
     }
-    expect(killed).toBeGreaterThan(2);
     expect(await world.run()).toMatchObject({ status: 'succeeded', caughtUp: true });
     expect(await world.difference()).toEqual(exact);
   });
