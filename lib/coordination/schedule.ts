@@ -1,5 +1,5 @@
 import { SyncError } from '../errors.ts';
-import { commit, get, getAll, removeAll } from './calls.ts';
+import { commit, get, getAll, put, removeAll } from './calls.ts';
 import type { HeldLock } from './contract.ts';
 import { keys, lastName } from './keys.ts';
 import type { Compare, KeyValue, KvStore, Op, TxnResult } from './kv.ts';
@@ -40,6 +40,8 @@ export interface Schedule {
   plan(leader: Pick<HeldLock, 'key' | 'fence'>, due: readonly DueSlot[], signal?: AbortSignal): Promise<string[]>;
   /** What is planned and not yet known to be sent, by sync and slot; what an earlier leader left over is among it. */
   outbox(signal?: AbortSignal): Promise<OutboxEntry[]>;
+  /** Puts a request back for the leader's next tick: its sync could not run because somebody else held a lock that it needs. */
+  pend(sync: string, body: string): Promise<void>;
   /** Takes entries that were sent out of the outbox. */
   sent(entries: readonly Pick<OutboxEntry, 'key'>[], signal?: AbortSignal): Promise<void>;
   /** The last completed slot; a run drops a slot that is not newer. */
@@ -63,6 +65,10 @@ export function scheduleStore(store: KvStore): Schedule {
     },
     async outbox(signal) {
       return (await getAll(store, keys.outboxes, signal && { signal })).map(parseOutbox);
+    },
+    async pend(sync, body) {
+      // Under the time, not the slot: the leader may be taking the entry of the slot out at this moment
+      await put(store, keys.outbox(sync, Date.now()), body);
     },
     sent: (entries, signal) =>
       removeAll(
