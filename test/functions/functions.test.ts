@@ -119,6 +119,8 @@ await describeWith(['etcd'], 'functions as processes over etcd', () => {
     it('a tick of the coordinator makes the syncs run that are due, from definitions in etcd; a bad one stops itself alone', async () => {
       world.remainingMs = 60_000;
       world.delivered.length = 0;
+      // Requests of the tests above that found their lock held wait for a tick as well
+      await world.coordination.schedule.sent(await world.coordination.schedule.outbox());
       await world.sync('stored', 700);
       const text = JSON.stringify;
       await world.coordination.definitions.apply([
