@@ -81,7 +81,7 @@ await describeWith(['kafka'], 'destination kafka', () => {
     );
     expect(await readCommitted(fresh.url, topic)).toEqual([]);
     expect(await out.commit(batchOf('c1'))).toEqual({ seq: 1n, written: 2, deleted: 1 });
-    const seen = await readCommitted(fresh.url, topic);
+    const seen = await readCommitted(fresh.url, topic, { atLeast: 3 });
     const first = seen.find(({ key }) => key === '{"id":9223372036854775807}');
     expect(first?.value).toBe(`{"id":9223372036854775807,"note":"é\\u0000","extra":${big}}`);
     expect(String(first?.headers.note)).toBe('é\0');
@@ -108,7 +108,7 @@ await describeWith(['kafka'], 'destination kafka', () => {
     expect(await newer.commit(batchOf('newer'))).toMatchObject({ seq: 1n, written: 1 });
     await older.discard();
     await failure(() => older.commit(batchOf('again')), 'CONFLICT');
-    expect((await readCommitted(fresh.url, topic)).map(({ value }) => JSON.parse(value ?? '').id)).toEqual([2]);
+    expect((await readCommitted(fresh.url, topic, { atLeast: 1 })).map(({ value }) => JSON.parse(value ?? '').id)).toEqual([2]);
     const again = await writer(two, 2n);
     expect(again.committed).toMatchObject({ seq: 1n, cursor: 'newer' });
     for (const each of [older, newer, again]) await each[Symbol.asyncDispose]();
@@ -126,7 +126,7 @@ await describeWith(['kafka'], 'destination kafka', () => {
     await out.attempt?.(chunkOf(rows));
     const letter = { place: 'id=2', code: 'TOO_LARGE', reason: error.message, row: '{"id":"2"}', kind: 'row' } as const;
     await out.commit(batchOf('c', { deadLetters: [letter] }));
-    expect(await readCommitted(fresh.url, topic)).toHaveLength(201);
+    expect(await readCommitted(fresh.url, topic, { atLeast: 201 })).toHaveLength(201);
     const [stored, ...others] = (await destination.deadLetters?.()) ?? [];
     expect([stored, others]).toMatchObject([letter, []]);
     await out.commit(batchOf('d', { resolved: [stored?.id ?? ''] }));
@@ -152,7 +152,7 @@ await describeWith(['kafka'], 'destination kafka', () => {
       await out.write(chunkOf([['2', 'after', null]]));
       expect(await out.commit(batchOf('c2'))).toEqual({ seq: 2n, written: 1, deleted: 0 });
       expect(await destination.state()).toMatchObject({ seq: 2n, cursor: 'c2' });
-      expect((await readCommitted(broker.url, topic)).map(({ value }) => JSON.parse(value ?? '').id).sort()).toEqual([1, 2]);
+      expect((await readCommitted(broker.url, topic, { atLeast: 2 })).map(({ value }) => JSON.parse(value ?? '').id).sort()).toEqual([1, 2]);
     } finally {
       await broker[Symbol.asyncDispose]();
       await proxy?.[Symbol.asyncDispose]();

@@ -83,7 +83,7 @@ class KafkaWorld implements AsyncDisposable {
   /** Ids that are not there, and ids that are there more than once. */
   async difference(): Promise<{ missing: number[]; doubled: number[] }> {
     const counts = new Map<number, number>();
-    for (const { value } of await readCommitted(this.#brokers, this.topic)) {
+    for (const { value } of await readCommitted(this.#brokers, this.topic, { atLeast: this.#rows })) {
       const { id } = JSON.parse(value ?? 'null') as { id: number };
       counts.set(id, (counts.get(id) ?? 0) + 1);
     }

@@ -47,8 +47,19 @@ export async function produce(brokers: string, topic: string, messages: Message[
   }
 }
 
-/** Everything committed up to the end of now, in the order of each partition. */
-export async function readCommitted(brokers: string, topic: string): Promise<Seen[]> {
+/**
+ * Everything committed up to the end of now, in the order of each partition. A broker answers the end of a transaction before it has put the marker into
+ * each partition, and until then readers do not see it: `atLeast` waits for that many messages, and takes what is there after 20 seconds.
+ */
+export async function readCommitted(brokers: string, topic: string, options: { atLeast?: number } = {}): Promise<Seen[]> {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const seen = await readOnce(brokers, topic);
+    if (seen.length >= (options.atLeast ?? 0) || Date.now() > deadline) return seen;
+  }
+}
+
+async function readOnce(brokers: string, topic: string): Promise<Seen[]> {
   const ends = await withAdmin(brokers, (admin) => admin.fetchTopicOffsets(topic));
   const left = new Map(ends.filter(({ low, high }) => BigInt(high) > BigInt(low)).map(({ partition, high }) => [partition, BigInt(high)]));
   const seen: Seen[] = [];
