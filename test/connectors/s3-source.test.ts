@@ -336,7 +336,7 @@ await describeWith(['s3'], 's3 as a source', () => {
         from = boundary;
       }
     }
-    expect(changes).toEqual(['id int64, n float64, more boolean', 'id int64, n json, more boolean']);
+    expect(changes).toEqual(['id int64, n decimal, more boolean', 'id int64, n json, more boolean']);
     expect(rows.slice(1_499)).toEqual([
       ['1499', '1'],
       ['1500', '1.5', true],

@@ -1,10 +1,10 @@
 /** What columns a topic has: fields of the values, as far as they were seen, and what the definition adds from around them. */
 import { SyncError } from '../../errors.ts';
+import { typeOfJson, widenedJson } from '../../values/infer-json.ts';
 import { parseType } from '../../values/parse-type.ts';
 import type { Column, LogicalType, Schema } from '../../values/types.ts';
 import type { SourceRequest } from '../connector.ts';
 import type { SourceOptions } from './config.ts';
-import { typeOf, widen } from './infer.ts';
 
 /** Where a column comes from. */
 export type Origin = 'value' | 'key' | 'headers' | 'timestamp' | 'partition' | 'offset';
@@ -89,7 +89,7 @@ export class Fields {
     let changed = false;
     for (const [name, raw] of members) {
       if (this.#fixed.has(name) || !this.#wanted(name)) continue;
-      const seen = typeOf(raw);
+      const seen = typeOfJson(raw);
       if (seen === null) continue;
       if (this.#around.has(name))
         throw new SyncError(
@@ -101,7 +101,7 @@ export class Fields {
           },
         );
       const known = this.#types.get(name);
-      const type = known === undefined ? seen : widen(known, seen);
+      const type = known === undefined ? seen : widenedJson(known, seen);
       if (type === known) continue;
       this.#types.set(name, type);
       changed = true;

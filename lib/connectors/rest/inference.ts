@@ -1,26 +1,11 @@
 /** Columns of records that declare none: found in the first page, widened by later ones, fixed by `fields`. */
 import { checkFor } from '../../values/fits.ts';
-import { inRange, integerRanges, isIntegerText, plainDecimal, survivesDouble } from '../../values/numbers.ts';
+import { typeOfJson, widenedJson } from '../../values/infer-json.ts';
+import { survivesDouble } from '../../values/numbers.ts';
 import { parseType } from '../../values/parse-type.ts';
 import { valueFromJson } from '../../values/row-json.ts';
 import type { Column, LogicalType, Value } from '../../values/types.ts';
 import type { Members } from './document.ts';
-
-/** Texts stay texts: a service's dates become timestamps only where `fields` says so, since a single other text would not fit any more. */
-function kindOf(raw: string): LogicalType['kind'] | null {
-  if (raw === 'null') return null;
-  if (raw === 'true' || raw === 'false') return 'boolean';
-  if (raw.startsWith('"')) return 'string';
-  if (raw.startsWith('{') || raw.startsWith('[')) return 'json';
-  if (isIntegerText(raw) && raw !== '-0' && inRange(raw, integerRanges.int64)) return 'int64';
-  return plainDecimal(raw) === null ? 'json' : 'decimal';
-}
-
-function widest(a: LogicalType['kind'] | undefined, b: LogicalType['kind']): LogicalType['kind'] {
-  if (a === undefined || a === b) return b;
-  const numbers = new Set([a, b]);
-  return numbers.has('int64') && numbers.has('decimal') ? 'decimal' : 'json';
-}
 
 export interface Choice {
   readonly include?: readonly string[];
@@ -32,7 +17,7 @@ export interface Choice {
 
 export class Inference {
   readonly #fixed = new Map<string, LogicalType>();
-  readonly #found = new Map<string, LogicalType['kind']>();
+  readonly #found = new Map<string, LogicalType>();
   readonly #names = new Set<string>();
   readonly #choice: Choice;
 
@@ -56,10 +41,10 @@ export class Inference {
     for (const members of records) {
       for (const [name, raw] of members) {
         this.#names.add(name);
-        const kind = this.#fixed.has(name) || !this.#chosen(name) ? null : kindOf(raw);
-        if (kind === null) continue;
+        const type = this.#fixed.has(name) || !this.#chosen(name) ? null : typeOfJson(raw);
+        if (type === null) continue;
         const before = this.#found.get(name);
-        const after = widest(before, kind);
+        const after = before === undefined ? type : widenedJson(before, type);
         if (after === before) continue;
         this.#found.set(name, after);
         changed = true;
@@ -72,8 +57,7 @@ export class Inference {
   columns(): Column[] {
     const types = new Map<string, LogicalType>();
     for (const name of this.#names) {
-      const kind = this.#found.get(name);
-      const type = this.#fixed.get(name) ?? (kind === undefined ? undefined : ({ kind } as LogicalType));
+      const type = this.#fixed.get(name) ?? this.#found.get(name);
       if (type !== undefined && this.#chosen(name)) types.set(name, type);
     }
     return [...types].map(([name, type]) => ({ name, type, nullable: !this.#choice.required.includes(name) }));

@@ -2,7 +2,8 @@
 import { SyncError } from '../../errors.ts';
 import { fromText, toText } from '../../values/convert.ts';
 import { type Check, checkFor } from '../../values/fits.ts';
-import { fitsDecimal, inRange, integerRanges, survivesDouble } from '../../values/numbers.ts';
+import { typeOfJson, widenedJson } from '../../values/infer-json.ts';
+import { fitsDecimal, survivesDouble } from '../../values/numbers.ts';
 import { parseType, typeWords } from '../../values/parse-type.ts';
 import { fitsCharacters } from '../../values/text.ts';
 import type { Column, LogicalType, Row, Value } from '../../values/types.ts';
@@ -121,31 +122,20 @@ function limitsOf(type: LogicalType): Check | null {
   return maxLength === undefined ? null : (value) => (typeof value === 'string' && fitsCharacters(value, maxLength) ? null : 'is too long');
 }
 
-const integerText = /^-?[0-9]+$/;
-
-/** What a field is by itself; null for NULL. JSON knows text, numbers, truth and structure, CSV text alone: nothing is guessed from how a text looks. */
+/** What a field is by itself; null for NULL. CSV knows text alone. */
 function typeOf(cell: Cell): LogicalType | null {
   if ('type' in cell) return cell.type;
   if ('text' in cell) return cell.text === null ? null : { kind: 'string' };
-  const { json } = cell;
-  const first = json[0];
-  if (json === 'null') return null;
-  if (first === '"') return { kind: 'string' };
-  if (first === '{' || first === '[') return { kind: 'json' };
-  if (json === 'true' || json === 'false') return { kind: 'boolean' };
-  if (integerText.test(json) && json !== '-0') return { kind: inRange(json, integerRanges.int64) ? 'int64' : 'decimal' };
-  return { kind: survivesDouble(json) ? 'float64' : 'decimal' };
+  return typeOfJson(cell.json);
 }
 
 const numeric = new Set(['int32', 'int64', 'uint64', 'float64', 'decimal']);
 
 function widened(before: LogicalType | null, next: LogicalType | null, cell: Cell): LogicalType | null {
   if (before === null || next === null) return before ?? next;
-  const numbers = numeric.has(before.kind) && numeric.has(next.kind);
   // A declared type tells more than one value: what both hold is text
-  if ('type' in cell) return numbers ? { kind: 'decimal' } : { kind: before.kind === 'json' ? 'json' : 'string' };
-  if (!numbers) return { kind: 'json' };
-  return before.kind === 'int64' && next.kind === 'float64' ? next : { kind: 'decimal' };
+  if ('type' in cell && before.kind !== 'json') return numeric.has(before.kind) && numeric.has(next.kind) ? { kind: 'decimal' } : { kind: 'string' };
+  return widenedJson(before, next);
 }
 
 /** Undefined where the field is no value of the type. Text stays text and numbers stay numbers, unless the definition has fixed the type. */
