@@ -1,13 +1,19 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { ServersReporter } from './test/support/harness/reporter.ts';
+import { LongFirst } from './test/support/harness/sequencer.ts';
+
+// Workers, and the hundreds of processes that the tests start and kill, take compiled code from here: two thirds of the time that such a process needs to begin.
+process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, '.cache/compiled');
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['**/node_modules/**', '.cache/**', 'dist/**'],
     pool: 'forks',
-    // Two cores are what a hosted runner has, and the servers need their share.
-    maxWorkers: 2,
+    // Twice the two cores of a hosted runner: half of a test's time is a wait for a lease to end or a server to answer.
+    maxWorkers: 4,
+    sequence: { sequencer: LongFirst },
     testTimeout: 20_000,
     hookTimeout: 60_000,
     teardownTimeout: 60_000,
