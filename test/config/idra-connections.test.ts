@@ -151,8 +151,27 @@ describe('the others', () => {
     ['RestConnector', { connection_string: 'https://example.net/posts', token: 't' }, { type: 'rest', url: 'https://example.net/posts', token: 't' }],
     ['RestConnector', { connection_string: 'example.net' }, undefined],
   ])('%s %j', (kind, fields, expected) => {
-    const translated = connectorKinds[kind]?.connect({ ...connector, ...fields });
+    const translated = connectorKinds[kind]?.connect({ ...connector, ...fields }, 'destination');
     if (expected === undefined) expect(translated?.faults).not.toEqual([]);
     else expect(translated).toEqual({ fields: expected, faults: [], notes: [] });
+  });
+
+  it('Kafka: the group goes to the source, and what has no effect on a side is told', () => {
+    const attributes = { 'group.id': 'readers', acks: 'all' };
+    const given = { ...connector, connection_string: 'a:9092', attributes };
+    const fields = { type: 'kafka', brokers: ['a:9092'] };
+    expect(connectorKinds.KafkaConnector?.connect(given, 'source')).toEqual({
+      fields,
+      source: { group: 'readers' },
+      faults: [],
+      notes: ['the attribute "acks" has no effect on a source'],
+    });
+    expect(connectorKinds.KafkaConnector?.connect(given, 'destination')).toEqual({
+      fields,
+      faults: [],
+      notes: ['the attribute "group.id" has no effect on a destination'],
+    });
+    const twice = { ...given, attributes: { 'group.id': 'a', ConsumerGroup: 'b' } };
+    expect(connectorKinds.KafkaConnector?.connect(twice, 'source').faults).toHaveLength(1);
   });
 });

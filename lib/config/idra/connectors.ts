@@ -5,9 +5,10 @@ import { translatePostgres } from './postgres.ts';
 import type { TranslatedConnection } from './result.ts';
 import type { IdraConnector } from './schema.ts';
 import { translateSqlite } from './sqlite.ts';
+import type { Side } from './translate.ts';
 
 export interface ConnectorKind {
-  connect(connector: IdraConnector): TranslatedConnection;
+  connect(connector: IdraConnector, side: Side): TranslatedConnection;
   /** Field of the source and of the destination that Idra calls `table`. */
   readonly table: string;
   /** Takes a query in place of a table. */

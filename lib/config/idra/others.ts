@@ -1,6 +1,7 @@
 /** Connection strings of the connectors that are no embedded or open-source SQL database. */
 import { filled, literal, refused, type TranslatedConnection } from './result.ts';
 import type { IdraConnector } from './schema.ts';
+import type { Side } from './translate.ts';
 
 export function translateSqlserver({ connection_string: text }: IdraConnector): TranslatedConnection {
   if (!/^sqlserver:\/\//.test(text) || !URL.canParse(text)) return refused('is no SQL Server address: write sqlserver://user:password@host:port?database=name');
@@ -21,19 +22,29 @@ const kafkaAttributes: Readonly<Record<string, string>> = {
   'sasl.password': 'password',
   Password: 'password',
 };
+const groupAttributes: ReadonlySet<string> = new Set(['group.id', 'ConsumerGroup']);
 
-export function translateKafka({ connection_string: text, attributes }: IdraConnector): TranslatedConnection {
+/** Writes are always confirmed by all replicas, so that `acks` may say that and nothing else. */
+export function translateKafka({ connection_string: text, attributes }: IdraConnector, side: Side): TranslatedConnection {
   const brokers = text.split(',').map((broker) => broker.trim());
   if (!brokers.every((broker) => /^[^\s:/]+(:\d{1,5})?$/.test(broker))) return refused('is no list of brokers: write host:port,host:port');
   const fields: Record<string, unknown> = { type: 'kafka', brokers: brokers.map(literal) };
+  const source: Record<string, unknown> = {};
   const faults: string[] = [];
+  const notes: string[] = [];
+  const take = (into: Record<string, unknown>, field: string, name: string, value: string): void => {
+    if (into[field] !== undefined && into[field] !== value) faults.push(`the attribute "${name}" says something else than another name of the same: keep one`);
+    into[field] = value;
+  };
   for (const [name, value] of Object.entries(attributes)) {
     const field = Object.hasOwn(kafkaAttributes, name) ? kafkaAttributes[name] : undefined;
-    if (field !== undefined) fields[field] = literal(value);
-    else if (!['group.id', 'ConsumerGroup'].includes(name) && !(/^acks$/i.test(name) && /^(all|-1)$/.test(value)))
-      faults.push(`the attribute "${name}" has no counterpart with this value: take it out`);
+    const acks = /^(request\.required\.)?acks$/i.test(name);
+    if (field !== undefined) take(fields, field, name, literal(value));
+    else if (groupAttributes.has(name) && side === 'source') take(source, 'group', name, literal(value));
+    else if (groupAttributes.has(name) || (acks && side === 'source')) notes.push(`the attribute "${name}" has no effect on a ${side}`);
+    else if (!acks || !/^(all|-1)$/.test(value)) faults.push(`the attribute "${name}" has no counterpart with this value: take it out`);
   }
-  return { fields, faults, notes: [] };
+  return { fields, faults, notes, ...(Object.keys(source).length > 0 ? { source } : {}) };
 }
 
 /** Idra's connection string is a region; an address of an S3-compatible server, or s3://bucket, is taken as well. The bucket is `database`. */

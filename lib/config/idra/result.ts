@@ -7,6 +7,8 @@ export interface TranslatedConnection {
   readonly faults: readonly string[];
   /** What is understood and makes no difference here. */
   readonly notes: readonly string[];
+  /** Fields of the source that reads by it, where Idra keeps them in the connection. */
+  readonly source?: Readonly<Record<string, unknown>>;
 }
 
 export function refused(...faults: string[]): TranslatedConnection {

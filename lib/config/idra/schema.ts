@@ -1,5 +1,5 @@
 /** Idra's own static JSON, field by field: an array of these syncs. Go reads a missing field, null and an empty text alike, and so does this. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const text = z.preprocess((value) => value ?? '', z.string());
 const count = z.preprocess((value) => value ?? 0, z.int().min(0));

@@ -145,7 +145,7 @@ function readSource(connector: IdraConnector, end: ConnectedEnd | undefined, { f
   if (end === undefined) return {};
   if (query !== '' && !end.kind.query)
     fault(['source_connector', 'query'], `${connector.connector_source_type} takes no query: name its ${end.kind.table} in table`);
-  if (query === '' || !end.kind.query) return { [end.kind.table]: table };
+  if (query === '' || !end.kind.query) return { [end.kind.table]: table, ...end.source };
   if (table !== '') warn(['source_connector', 'table'], 'has no effect beside query');
   return { query };
 }

@@ -57,6 +57,8 @@ export interface ConnectedEnd {
   readonly name: string;
   readonly kind: ConnectorKind;
   readonly fields: Readonly<Record<string, unknown>>;
+  /** Fields of the source that reads by it. */
+  readonly source: Readonly<Record<string, unknown>>;
 }
 
 interface Context {
@@ -81,16 +83,17 @@ function connect(sync: IdraSync, side: Side, { index, collector, names }: Contex
     collector.fault([...at, 'connection_string'], 'is required');
     return undefined;
   }
-  const { fields, faults, notes } = kind.connect(connector);
-  for (const fault of faults) collector.fault([...at, fault.startsWith('the attribute') ? 'attributes' : 'connection_string'], fault);
-  for (const note of notes) collector.warn([...at, 'connection_string'], note);
+  const { fields, faults, notes, source = {} } = kind.connect(connector, side);
+  const where = (message: string): string => (message.startsWith('the attribute') ? 'attributes' : 'connection_string');
+  for (const fault of faults) collector.fault([...at, where(fault)], fault);
+  for (const note of notes) collector.warn([...at, where(note)], note);
   if (Object.keys(connector.attributes).length > 0 && !kind.uses.includes('attributes'))
     collector.fault([...at, 'attributes'], `${type} has no use for it: leave it out`);
   // Such files fill every field in: what says nothing about this connector is told, and stands in nobody's way
   for (const field of ['token', 'database'] as const) {
     if (connector[field] !== '' && !kind.uses.includes(field)) collector.warn([...at, field], `has no effect on ${type}`);
   }
-  return faults.length > 0 ? undefined : { name: names.connection(connector.connector_name || `${side}-${type}`, fields), kind, fields };
+  return faults.length > 0 ? undefined : { name: names.connection(connector.connector_name || `${side}-${type}`, fields), kind, fields, source };
 }
 
 function syncName(sync: IdraSync, names: Names, fault: (message: string) => void): string {
