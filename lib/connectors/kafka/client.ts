@@ -2,6 +2,7 @@ import { promisify } from 'node:util';
 import { zstdCompress, zstdDecompress } from 'node:zlib';
 import kafkajs, { type Cluster, CompressionTypes, Kafka, type KafkaConfig, type SASLOptions } from 'kafkajs';
 import type { KafkaConnection } from './config.ts';
+import './request-queue.ts';
 
 /** No batch of messages may grow past this when it is unpacked. */
 const maxUnpackedBytes = 256 * 1024 ** 2;
