@@ -1,13 +1,13 @@
 import type { MiddlewareObj } from '@middy/core';
 import type { Definitions, SyncDefinition } from '../../lib/config/definition.ts';
-import { loadDefinitions } from '../../lib/config/load.ts';
+import type { LoadedDefinitions } from '../../lib/config/load.ts';
 import { fromStored, type StoredText } from '../../lib/config/store.ts';
 import type { Coordination } from '../../lib/coordination/coordination.ts';
 import { SyncError } from '../../lib/errors.ts';
 import { type DefinitionSource, type InvocationRequest, tools } from './invocation.ts';
 
 /** A packaged file cannot change while the process lives. */
-const files = new Map<string, ReturnType<typeof loadDefinitions>>();
+const files = new Map<string, Promise<LoadedDefinitions>>();
 
 function find(definitions: Definitions, name: string): SyncDefinition {
   const found = definitions.syncs.find((sync) => sync.name === name);
@@ -20,7 +20,8 @@ function find(definitions: Definitions, name: string): SyncDefinition {
 
 function fromFile(file: string): DefinitionSource {
   const load = () => {
-    const loading = files.get(file) ?? loadDefinitions(file);
+    // Reads YAML, which is not wanted where definitions are in etcd
+    const loading = files.get(file) ?? import('../../lib/config/load.ts').then(({ loadDefinitions }) => loadDefinitions(file));
     files.set(file, loading);
     return loading;
   };
@@ -33,9 +34,15 @@ function fromFile(file: string): DefinitionSource {
   };
 }
 
-/** The connections that a stored sync names. What is no sync at all is told when it is parsed. */
+/** The connections that a stored sync names. What is no sync at all, or no JSON, is told when it is parsed. */
 function connectionsOf(text: string): string[] {
-  const { source, destination } = JSON.parse(text) as { source?: { connection?: unknown }; destination?: { connection?: unknown } };
+  let stored: unknown;
+  try {
+    stored = JSON.parse(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  const { source, destination } = (stored ?? {}) as { source?: { connection?: unknown } | null; destination?: { connection?: unknown } | null };
   return [...new Set([source?.connection, destination?.connection])].filter((name) => typeof name === 'string');
 }
 

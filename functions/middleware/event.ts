@@ -1,5 +1,5 @@
 import type { MiddlewareObj } from '@middy/core';
-import { z } from 'zod';
+import * as z from 'zod';
 import { eventSource, eventType, type Job } from '../../lib/dispatch/dispatcher.ts';
 import { SyncError } from '../../lib/errors.ts';
 import type { InvocationRequest } from './invocation.ts';

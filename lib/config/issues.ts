@@ -1,5 +1,5 @@
 /** What zod finds, in the words of a definitions file. */
-import { ZodArray, ZodDefault, ZodObject, ZodOptional, ZodPipe, ZodRecord, type ZodType, type z } from 'zod';
+import { type core, ZodArray, ZodDefault, ZodObject, ZodOptional, ZodPipe, ZodRecord, type ZodType } from 'zod';
 import type { FieldPath, PathSegment } from './faults.ts';
 import { closest, hint } from './suggest.ts';
 
@@ -10,7 +10,7 @@ export interface Finding {
   readonly at: 'key' | 'value';
 }
 
-type Issue = z.core.$ZodIssue;
+type Issue = core.$ZodIssue;
 
 /** All issues as findings; `value` is what was parsed, `schema` what it was parsed by. */
 export function findings(schema: ZodType, value: unknown, issues: readonly Issue[]): Finding[] {

@@ -1,5 +1,5 @@
 /** The definitions file as JSON Schema, for completion and checks in editors: `npm run schema` writes it to syncs.schema.json. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ConnectorConfig } from '../connectors/connector.ts';
 import { registry } from '../connectors/registry.ts';
 import { connectionSchema, fileFields, namePattern, syncSchema } from './schema.ts';

@@ -2,7 +2,7 @@
  * The definitions file, field by field. The descriptions are what an editor shows; they reach it through `syncs.schema.json`, made from here.
  * What depends on the connector's type is parsed by the connector's own schemas (see sections.ts).
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { deleteModes, modes, writeModes } from '../connectors/connector.ts';
 import { maskRules } from './definition.ts';
 import { durationPattern, parseDuration, parseSize, sizePattern } from './duration.ts';

@@ -3,7 +3,6 @@ import { checkTogether } from './check-together.ts';
 import { Collector } from './collector.ts';
 import { type ParsedConnection, parseConnection } from './connections.ts';
 import type { ConnectionDefinition, Definitions, SyncDefinition } from './definition.ts';
-import { readOwnJson } from './document.ts';
 import { formatDuration } from './duration.ts';
 import { DefinitionsError } from './faults.ts';
 import { refuseLiteralSecrets } from './literal-secrets.ts';
@@ -77,12 +76,20 @@ export function fromStored(texts: readonly StoredText[], origin: string): Stored
   return { definitions: { origin, connections: Object.fromEntries(sound), syncs, warnings }, broken };
 }
 
-/** Paths begin at the definition itself: it has a text of its own. */
+/** Every text is one line that was written here, so that the path alone is the place of a fault: the reader of YAML, which knows places, is not loaded for it. Paths begin at the definition itself. */
 function read(text: string, origin: string): { value: unknown; collector: Collector } {
-  const document = readOwnJson(text);
-  const collector = new Collector(origin, document.locate, (path) => path.slice(2));
-  for (const fault of document.faults) collector.fault([], fault.message);
-  return { value: document.value, collector };
+  const collector = new Collector(
+    origin,
+    () => ({ line: 1, column: 1 }),
+    (path) => path.slice(2),
+  );
+  try {
+    return { value: JSON.parse(text) as unknown, collector };
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    collector.fault([], 'is not the JSON that `idra syncs apply` writes: apply it again');
+    return { value: undefined, collector };
+  }
 }
 
 function writeConnection({ fields, maxConcurrent }: ConnectionDefinition): Record<string, unknown> {

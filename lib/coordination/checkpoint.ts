@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { SyncError } from '../errors.ts';
 import { commit, get, getAll, put, removeAll } from './calls.ts';
 import type { Checkpoint, CheckpointStore, StoredCheckpoint } from './contract.ts';

@@ -1,6 +1,6 @@
 /** One tick of the coordinator: lead, plan what is due, hand it over. See the protocol's "Coordinator". */
 import { randomUUID } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { SyncDefinition } from '../config/definition.ts';
 import type { HeldLock } from '../coordination/contract.ts';
 import type { Coordination } from '../coordination/coordination.ts';

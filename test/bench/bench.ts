@@ -1,8 +1,9 @@
 /**
  * `npm run bench`: Idra beside the databases' own tools on the same rows, in the same run, in turns. Prints medians as ratios (peer's time / Idra's time: above 1 is faster than the peer).
- * Options: `--rows 1000000 --rounds 3 --only TEXT`.
+ * Before that, what a cold start of the packaged functions costs. Options: `--rows 1000000 --rounds 3 --only TEXT` (part of a work's name, `postgres-mysql` and the like, or `cold start`).
  */
 import { parseArgs } from 'node:util';
+import { coldStart } from './cold-start.ts';
 import { median, runIdra, timed, type Usage } from './measure.ts';
 import { Bench } from './servers.ts';
 
@@ -149,9 +150,13 @@ async function measure(bench: Bench, work: Work): Promise<void> {
   console.log(cells.join(' '));
 }
 
-console.log(`${rows} rows of 12 columns, a checkpoint at least every 50,000; ${rounds} rounds in turns, medians. Node ${process.version}.`);
-await using bench = await Bench.start(rows);
-console.log(
-  ['work'.padEnd(32), 'peer'.padStart(9), 'idra'.padStart(9), 'ratio'.padStart(6), 'bar'.padStart(6), 'CPU'.padStart(9), 'peak'.padStart(8)].join(' '),
-);
-for (const work of works) if (work.name.includes(values.only) || `${work.from}-${work.to}`.includes(values.only)) await measure(bench, work);
+if ('cold start'.includes(values.only)) await coldStart();
+const chosen = works.filter((work) => work.name.includes(values.only) || `${work.from}-${work.to}`.includes(values.only));
+if (chosen.length > 0) {
+  console.log(`${rows} rows of 12 columns, a checkpoint at least every 50,000; ${rounds} rounds in turns, medians. Node ${process.version}.`);
+  await using bench = await Bench.start(rows);
+  console.log(
+    ['work'.padEnd(32), 'peer'.padStart(9), 'idra'.padStart(9), 'ratio'.padStart(6), 'bar'.padStart(6), 'CPU'.padStart(9), 'peak'.padStart(8)].join(' '),
+  );
+  for (const work of chosen) await measure(bench, work);
+}

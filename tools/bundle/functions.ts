@@ -5,6 +5,7 @@ import { build, type Metafile } from 'esbuild';
 import { etcdProto } from './etcd-proto.ts';
 import { namedExports } from './named-exports.ts';
 import { noDrivers } from './no-drivers.ts';
+import { noSslProfiles } from './no-ssl-profiles.ts';
 import { oneLanguage } from './one-language.ts';
 import { refuseWarnings } from './warnings.ts';
 
@@ -51,7 +52,7 @@ export async function buildFunction(name: string, arch: Architecture, outdir = p
     loader: { '.node': 'copy' },
     external: ['pg-native'],
     banner: { js: commonJs },
-    plugins: [etcdProto(), namedExports(), oneLanguage(), ...(name === 'coordinator' ? [noDrivers()] : [])],
+    plugins: [etcdProto(), namedExports(), oneLanguage(), noSslProfiles(), ...(name === 'coordinator' ? [noDrivers()] : [])],
   });
   refuseWarnings(warnings);
   refuseMissingAddon(name, metafile, arch);

@@ -1,0 +1,44 @@
+/** What a cold start loads: a driver, a service's client, the reader of YAML only where an invocation needs it. */
+import { join } from 'node:path';
+import type { Metafile } from 'esbuild';
+import { expect, it } from 'vitest';
+import { registry } from '../../lib/connectors/registry.ts';
+import { buildFunction } from '../../tools/bundle/functions.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { hostArchitecture } from './world.ts';
+
+/** What is loaded with the entry point: packages and our own modules, and the bytes of it. */
+function loadedWith(entry: string, { outputs }: Metafile): { readonly names: Set<string>; readonly bytes: number } {
+  const files = new Set<string>();
+  const visit = (file: string): void => {
+    const output = outputs[file];
+    if (output === undefined || files.has(file)) return;
+    files.add(file);
+    for (const { kind, path } of output.imports) if (kind === 'import-statement') visit(path);
+  };
+  visit(Object.keys(outputs).find((file) => file.endsWith(entry)) ?? '');
+  const inputs = [...files].flatMap((file) => Object.keys(outputs[file]?.inputs ?? {}));
+  const names = new Set(inputs.map((input) => input.match(/.*node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1] ?? input));
+  return { names, bytes: [...files].reduce((sum, file) => sum + (outputs[file]?.bytes ?? 0), 0) };
+}
+
+it('the sync function loads the code of no driver, no client and no file format before it needs it', async () => {
+  await using folder = await temporaryFolder();
+  const metafile = await buildFunction('sync', hostArchitecture, join(folder.path, 'sync'));
+  const { names: loaded, bytes } = loadedWith('sync/index.js', metafile);
+  expect(loaded).toContain('zod');
+  expect(
+    [...loaded].filter((name) =>
+      /^(pg|mysql2|mssql|tedious|better-sqlite3|mongodb|kafkajs|undici|hyparquet.*|yaml|@aws-sdk\/.*|@smithy\/.*|etcd3|@grpc\/.*)$/.test(name),
+    ),
+  ).toEqual([]);
+  expect([...loaded].filter((name) => /^lib\/connectors\/\w+\/index\.ts$/.test(name))).toEqual([]);
+  const chunks = Object.keys(metafile.outputs).map((file) => file.split('/').at(-1) ?? '');
+  for (const type of Object.keys(registry))
+    expect(
+      chunks.some((name) => name.startsWith(`${type}-`)),
+      type,
+    ).toBe(true);
+  // Half a megabyte is parsed in some 20 ms
+  expect(bytes).toBeLessThan(500_000);
+});
