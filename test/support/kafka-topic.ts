@@ -1,6 +1,7 @@
 /** Reads and writes topics with the driver's own consumer and producer, beside the connector: what any reader with `isolation.level=read_committed` sees. */
 import { randomUUID } from 'node:crypto';
 import { type Admin, type IHeaders, Kafka, logLevel, type Message } from 'kafkajs';
+import '../../lib/connectors/kafka/request-queue.ts';
 import { waitUntil } from './wait-until.ts';
 
 export interface Seen {

@@ -70,7 +70,26 @@ const meanings: Readonly<Record<string, Meaning>> = {
   ECONNREFUSED: passing('nothing answers there'),
   ECONNRESET: passing('the connection went away'),
   ENOTFOUND: passing('the host name is not known'),
+  ...certificateErrors(),
 };
+
+/** What Node says of a certificate that it does not trust, https://nodejs.org/api/tls.html#x509-certificate-error-codes */
+function certificateErrors(): Record<string, Meaning> {
+  const authority = "the certificate of a broker is of an authority that is not known: give the authority's in tlsCa";
+  const refused = (advice: string): Meaning => ({ code: 'CONNECTION_FAILED', retry: 'never', advice });
+  return {
+    SELF_SIGNED_CERT_IN_CHAIN: refused(authority),
+    DEPTH_ZERO_SELF_SIGNED_CERT: refused(authority),
+    UNABLE_TO_VERIFY_LEAF_SIGNATURE: refused(authority),
+    UNABLE_TO_GET_ISSUER_CERT: refused(authority),
+    UNABLE_TO_GET_ISSUER_CERT_LOCALLY: refused(authority),
+    CERT_HAS_EXPIRED: refused('the certificate of a broker has expired'),
+    CERT_NOT_YET_VALID: refused('the certificate of a broker is not valid yet'),
+    ERR_TLS_CERT_ALTNAME_INVALID: refused('the certificate of a broker is for another host name: list the brokers by the names in their certificates'),
+    ERR_SSL_WRONG_VERSION_NUMBER: refused('the broker does not speak TLS at that port: leave tls out, or name the port for it'),
+    ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: refused('the broker asks for a client certificate: give tlsCert and tlsKey'),
+  };
+}
 
 interface Links {
   readonly name?: unknown;

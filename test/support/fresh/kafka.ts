@@ -1,4 +1,5 @@
 import { type Admin, Kafka, logLevel } from 'kafkajs';
+import '../../../lib/connectors/kafka/request-queue.ts';
 import type { Fresh } from './fresh.ts';
 
 async function withAdmin(brokers: string, work: (admin: Admin) => Promise<void>): Promise<void> {

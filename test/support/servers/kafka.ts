@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
+import '../../../lib/connectors/kafka/request-queue.ts';
 import { startContainer } from './container.ts';
 import { type Artifact, classPath, fetchJars, javaOptions } from './java.ts';
 import { freePort } from './ports.ts';
@@ -29,28 +30,70 @@ async function version(brokers: string): Promise<string> {
   }
 }
 
-interface Listen {
-  readonly port: number;
-  readonly controllerPort: number;
-  readonly advertised: string;
-  readonly data: string;
+/** A listener beside the plain one, for tests of what protects a broker. */
+export interface KafkaListener {
+  /** Its lines of the broker's configuration begin with `listener.name.` and this. */
+  readonly name: string;
+  readonly protocol: 'SSL' | 'SASL_SSL' | 'SASL_PLAINTEXT';
+  readonly settings: readonly string[];
 }
 
-function properties({ port, controllerPort, advertised, data }: Listen): string {
-  return [
-    'process.roles=broker,controller',
-    'node.id=1',
+export interface KafkaOptions {
+  /** `host:port` that clients are sent to, given the broker's own port; a proxy before it listens there. */
+  readonly advertised?: (port: number) => string | Promise<string>;
+  readonly listeners?: readonly KafkaListener[];
+  /** Further lines of the configuration. */
+  readonly settings?: readonly string[];
+  /** Further arguments for the formatting of the storage, such as `--add-scram`. */
+  readonly format?: readonly string[];
+}
+
+export interface KafkaBroker extends RunningServer {
+  readonly process: ServerProcess;
+  /** `host:port` of each further listener by its name. */
+  readonly listeners: Readonly<Record<string, string>>;
+}
+
+interface Node {
+  readonly id: number;
+  readonly roles: 'broker' | 'broker,controller';
+  readonly cluster: string;
+  /** Port of the one controller, which is node 1. */
+  readonly controllerPort: number;
+  readonly replicas: number;
+}
+
+const listen = (name: string, port: number): string => `${name}://127.0.0.1:${port}`;
+
+async function startNode({ id, roles, cluster, controllerPort, replicas }: Node, options: KafkaOptions): Promise<KafkaBroker> {
+  const found = await classPath(artifacts);
+  const java = findProgram('java');
+  if (typeof found === 'string' || java === undefined) throw new Error(typeof found === 'string' ? found : 'no java on this machine');
+  const folder = await dataFolder('kafka');
+  const port = await freePort();
+  const own = `127.0.0.1:${port}`;
+  const advertised = (await options.advertised?.(port)) ?? own;
+  const further: { name: string; protocol: string; port: number }[] = [];
+  for (const { name, protocol } of options.listeners ?? []) further.push({ name, protocol, port: await freePort() });
+  const file = join(folder, 'server.properties');
+  const lines = [
+    `process.roles=${roles}`,
+    `node.id=${id}`,
     `controller.quorum.voters=1@127.0.0.1:${controllerPort}`,
-    `listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    `advertised.listeners=PLAINTEXT://${advertised}`,
+    `listeners=${[
+      listen('PLAINTEXT', port),
+      ...(roles === 'broker' ? [] : [listen('CONTROLLER', controllerPort)]),
+      ...further.map(({ name, port: at }) => listen(name, at)),
+    ].join(',')}`,
+    `advertised.listeners=${[`PLAINTEXT://${advertised}`, ...further.map(({ name, port: at }) => listen(name, at))].join(',')}`,
     'controller.listener.names=CONTROLLER',
-    'listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
-    `log.dirs=${data}`,
+    `listener.security.protocol.map=${['PLAINTEXT:PLAINTEXT', 'CONTROLLER:PLAINTEXT', ...further.map(({ name, protocol }) => `${name}:${protocol}`)].join(',')}`,
+    `log.dirs=${join(folder, 'data')}`,
     'auto.create.topics.enable=false',
     'group.initial.rebalance.delay.ms=0',
-    'offsets.topic.replication.factor=1',
+    `offsets.topic.replication.factor=${replicas}`,
     'offsets.topic.num.partitions=4',
-    'transaction.state.log.replication.factor=1',
+    `transaction.state.log.replication.factor=${replicas}`,
     'transaction.state.log.min.isr=1',
     'transaction.state.log.num.partitions=4',
     'share.coordinator.state.topic.replication.factor=1',
@@ -59,29 +102,12 @@ function properties({ port, controllerPort, advertised, data }: Listen): string 
     'log.cleaner.backoff.ms=500',
     'log.retention.check.interval.ms=1000',
     'log.cleaner.dedupe.buffer.size=16777216',
-    '',
-  ].join('\n');
-}
-
-export interface KafkaOptions {
-  /** `host:port` that clients are sent to, given the broker's own port; a proxy before it listens there. */
-  readonly advertised?: (port: number) => string | Promise<string>;
-}
-
-/** A broker of one's own, for tests that kill, pause or restart it. The jars must have been fetched, as `describeWith(['kafka'], …)` does. */
-export async function startKafka(options: KafkaOptions = {}): Promise<RunningServer & { readonly process: ServerProcess }> {
-  const found = await classPath(artifacts);
-  const java = findProgram('java');
-  if (typeof found === 'string' || java === undefined) throw new Error(typeof found === 'string' ? found : 'no java on this machine');
-  const folder = await dataFolder('kafka');
-  const port = await freePort();
-  const own = `127.0.0.1:${port}`;
-  const advertised = (await options.advertised?.(port)) ?? own;
-  const file = join(folder, 'server.properties');
-  await writeFile(file, properties({ port, controllerPort: await freePort(), advertised, data: join(folder, 'data') }));
+    ...(options.listeners ?? []).flatMap(({ name, settings }) => settings.map((setting) => `listener.name.${name.toLowerCase()}.${setting}`)),
+    ...(options.settings ?? []),
+  ];
+  await writeFile(file, `${lines.join('\n')}\n`);
   const run = [...javaOptions, '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-cp', found.path];
-  const cluster = randomBytes(16).toString('base64url');
-  await runTool(java, [...run, 'kafka.tools.StorageTool', 'format', '-t', cluster, '-c', file]);
+  await runTool(java, [...run, 'kafka.tools.StorageTool', 'format', '-t', cluster, '-c', file, ...(options.format ?? [])]);
   const server = await ServerProcess.start({ name: 'Kafka', command: java, arguments: [...run, 'kafka.Kafka', file] }, folder);
   try {
     await server.ready(() => version(own));
@@ -89,7 +115,35 @@ export async function startKafka(options: KafkaOptions = {}): Promise<RunningSer
     await server[Symbol.asyncDispose]();
     throw error;
   }
-  return { url: advertised, product: `Apache Kafka ${release}`, process: server, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
+  return {
+    url: advertised,
+    product: `Apache Kafka ${release}`,
+    process: server,
+    listeners: Object.fromEntries(further.map(({ name, port: at }) => [name, `127.0.0.1:${at}`])),
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+const clusterId = (): string => randomBytes(16).toString('base64url');
+
+/** A broker of one's own, for tests that kill, pause or restart it. The jars must have been fetched, as `describeWith(['kafka'], …)` does. */
+export async function startKafka(options: KafkaOptions = {}): Promise<KafkaBroker> {
+  return startNode({ id: 1, roles: 'broker,controller', cluster: clusterId(), controllerPort: await freePort(), replicas: 1 }, options);
+}
+
+/** Two brokers that keep two replicas of all there is; the first is the controller as well, so the second is the one to kill. What it led moves after two seconds. */
+export async function startKafkaPair(): Promise<AsyncDisposable & { readonly url: string; readonly second: ServerProcess }> {
+  const stack = new AsyncDisposableStack();
+  try {
+    const settings = ['default.replication.factor=2', 'min.insync.replicas=1', 'broker.session.timeout.ms=2000', 'broker.heartbeat.interval.ms=400'];
+    const both = { cluster: clusterId(), controllerPort: await freePort(), replicas: 2 };
+    const first = stack.use(await startNode({ id: 1, roles: 'broker,controller', ...both }, { settings }));
+    const second = stack.use(await startNode({ id: 2, roles: 'broker', ...both }, { settings }));
+    return { url: `${first.url},${second.url}`, second: second.process, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
 }
 
 export const kafka: Recipe = {
