@@ -10,9 +10,22 @@ const context = {
   awsRequestId: 'c6af9ac6-7b61-11e6-9a41-93e8deadbeef',
   getRemainingTimeInMillis: () => end - Date.now(),
 };
+const before = process.getActiveResourcesInfo();
+/** What is alive now and was not before. */
+function left(): string[] {
+  const known = [...before];
+  return process.getActiveResourcesInfo().filter((name) => {
+    const index = known.indexOf(name);
+    if (index >= 0) known.splice(index, 1);
+    return index < 0;
+  });
+}
+
+let outcome: object;
 try {
-  console.log(`OUTCOME ${JSON.stringify({ result: await handler(JSON.parse(event), context) })}`);
+  outcome = { result: await handler(JSON.parse(event), context), left: left() };
 } catch (error) {
   const { name: type, message, ...rest } = error as Error;
-  console.log(`OUTCOME ${JSON.stringify({ failure: { type, message, rest } })}`);
+  outcome = { failure: { type, message, rest }, left: left() };
 }
+console.log(`OUTCOME ${JSON.stringify(outcome)}`);

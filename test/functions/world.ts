@@ -8,7 +8,7 @@ import type { Report } from '../../lib/engine/report.ts';
 import { buildFunction } from '../../tools/bundle/functions.ts';
 import { type LocalBus, startLocalBus } from '../../tools/local/event-bus.ts';
 import { freshDatabase } from '../support/fresh.ts';
-import { spawnIdra } from '../support/spawn-idra.ts';
+import { type IdraProcess, spawnIdra } from '../support/spawn-idra.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 export const hostArchitecture = process.arch === 'arm64' ? 'arm64' : 'x64';
@@ -16,9 +16,16 @@ export const hostArchitecture = process.arch === 'arm64' ? 'arm64' : 'x64';
 export interface Outcome<Result = Report> {
   readonly result?: Result;
   readonly failure?: { readonly type: string; readonly message: string; readonly rest: object };
+  /** Timers, sockets and the like that were alive as the handler returned and not before it was called. */
+  readonly left: readonly string[];
   /** Structured log lines and metrics, parsed. */
   readonly lines: readonly Record<string, unknown>[];
   readonly text: string;
+}
+
+export interface Invocation {
+  readonly remainingMs?: number;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export type Tick = CoordinatorReport & { readonly broken: Readonly<Record<string, string>> };
@@ -53,13 +60,13 @@ export class World implements AsyncDisposable {
     this.#dispose = parts.dispose;
   }
 
-  /** `functions`: where the bundles are, `sync/index.js` and `coordinator/index.js`; absent: they are made. */
-  static async start({ functions }: { functions?: string } = {}): Promise<World> {
+  /** `functions`: where the bundles are, `sync/index.js` and `coordinator/index.js`; absent: they are made. `etcd`: hosts of another than the shared one. */
+  static async start({ functions, etcd: own }: { functions?: string; etcd?: string } = {}): Promise<World> {
     const folder = await temporaryFolder();
     if (functions === undefined) {
       for (const name of ['sync', 'coordinator']) await buildFunction(name, hostArchitecture, join(folder.path, name));
     }
-    const etcd = await freshDatabase('etcd');
+    const etcd = await freshDatabase('etcd', own === undefined ? undefined : { url: own });
     const coordination = await openCoordination({ etcd: { hosts: etcd.url.split(','), prefix: etcd.name } });
     let world: World | undefined;
     const bus = await startLocalBus({
@@ -102,13 +109,22 @@ export class World implements AsyncDisposable {
 
   /** A table of its own with that many rows, and a sync of the same name. */
   async sync(name: string, rows: number, over: object = {}): Promise<void> {
+    {
+      using source = new Opened(join(this.#folder, 'source.db'));
+      source.database.exec(`create table "${name}" (id integer primary key, name text not null)`);
+    }
+    this.grow(name, rows);
+    await this.define(this.definition(name, over));
+  }
+
+  /** More rows for a table that `sync` has made. */
+  grow(name: string, rows: number): void {
     using source = new Opened(join(this.#folder, 'source.db'));
-    source.database.exec(`create table "${name}" (id integer primary key, name text not null)`);
+    const last = source.database.prepare(`select coalesce(max(id), 0) from "${name}"`).pluck().get() as number;
     const insert = source.database.prepare(`insert into "${name}" (id, name) values (?, ?)`);
     source.database.transaction(() => {
-      for (let id = 1; id <= rows; id += 1) insert.run(id, `row ${id}`);
+      for (let id = last + 1; id <= last + rows; id += 1) insert.run(id, `row ${id}`);
     })();
-    await this.define(this.definition(name, over));
   }
 
   /** Syncs over tables that are there already. */
@@ -134,22 +150,39 @@ export class World implements AsyncDisposable {
     return { connections: this.connections, syncs: this.#syncs };
   }
 
+  /** Of a table that `sync` has made. */
+  rows(name: string): [id: number, name: string][] {
+    using source = new Opened(join(this.#folder, 'source.db'));
+    return source.database.prepare(`select id, name from "${name}" order by id`).raw().all() as [number, string][];
+  }
+
   ids(table: string): number[] {
     using destination = new Opened(join(this.#folder, 'destination.db'));
     return destination.database.prepare(`select id from "${table}" order by id`).pluck().all() as number[];
   }
 
-  async invoke<Result = Report>(name: string, event: unknown, options: { remainingMs?: number; env?: Record<string, string> } = {}): Promise<Outcome<Result>> {
-    await using child = spawnIdra(join(import.meta.dirname, 'invoke.ts'), {
+  /** An invocation whose process is the caller's to kill; `outcome` awaits its end. */
+  begin(name: string, event: unknown, options: Invocation = {}): IdraProcess {
+    return spawnIdra(join(import.meta.dirname, 'invoke.ts'), {
       arguments: [join(this.#functions, name, 'index.js'), JSON.stringify(event), String(options.remainingMs ?? 60_000)],
       env: { ...this.#environment, ...options.env },
     });
-    const { code } = await child.exited;
+  }
+
+  async invoke<Result = Report>(name: string, event: unknown, options: Invocation = {}): Promise<Outcome<Result>> {
+    await using child = this.begin(name, event, options);
+    // Awaited here: the process is killed where this scope ends.
+    return await World.outcome<Result>(child);
+  }
+
+  /** Awaits the end of the process. Rejects where it was not the handler's own. */
+  static async outcome<Result = Report>(child: IdraProcess): Promise<Outcome<Result>> {
+    const { code, signal } = await child.exited;
     const last = child.stdout.findLast((line) => line.startsWith('OUTCOME '));
     const text = [...child.stdout, ...child.stderr].join('\n');
-    if (last === undefined || code !== 0) throw new Error(`the invocation ended with ${code}: ${text}`);
+    if (last === undefined || code !== 0) throw new Error(`the invocation ended with ${code ?? signal}: ${text}`);
     const lines = [...child.stdout, ...child.stderr].filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Record<string, unknown>);
-    return { ...(JSON.parse(last.slice('OUTCOME '.length)) as object), lines, text };
+    return { ...(JSON.parse(last.slice('OUTCOME '.length)) as { left: string[] }), lines, text };
   }
 
   async delivery(): Promise<void> {
