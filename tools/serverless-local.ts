@@ -33,6 +33,8 @@ export default class Local {
   constructor({ service }: { readonly service: Service }, options: Options) {
     this.#service = service;
     this.#options = options;
+    // Nobody collects metrics here, and their lines would stand between the reports.
+    process.env.POWERTOOLS_METRICS_DISABLED ??= 'true';
     this.hooks = {
       'before:invoke:local:invoke': () => this.#startBus((name, event) => this.#runHere(name, event)),
       'after:invoke:local:invoke': () => this.#finishDeliveries(),

@@ -20,7 +20,7 @@ export class InvocationError extends Error {
   constructor(code: string, message: string) {
     super(redactor.redact(`${code}: ${message}`));
     this.name = code;
-    this.stack = `${code}: ${this.message}`;
+    this.stack = this.message;
   }
 }
 
