@@ -24,6 +24,10 @@ export function destinationWrites(get: () => Harness): void {
     expect(await writeAll(get(), schema, rows)).toMatchObject({ seq: 1n, written: 3, deleted: 0 });
     await expectRows(schema, rows);
     const keyless = items({ key: [] });
+    if (get().insertReplaces === true) {
+      await failure(() => writeAll(get(), keyless, rows), 'KEY_REQUIRED', keyless.name);
+      return;
+    }
     expect(await writeAll(get(), keyless, [...rows, ['1', 'one']])).toMatchObject({ written: 4 });
     await expectRows(keyless, [...rows, ['1', 'one']]);
   });
@@ -45,6 +49,10 @@ export function destinationWrites(get: () => Harness): void {
   it('refuses a key that is there already, and keeps nothing of the batch', async () => {
     const schema = items();
     await writeAll(get(), schema, [['7', 'seven']]);
+    if (get().insertReplaces === true) {
+      await writeAll(get(), schema, [['7', 'again']], { claim: claimOf(2) });
+      return await expectRows(schema, [['7', 'again']]);
+    }
     const work = (): Promise<unknown> =>
       writeAll(
         get(),
@@ -89,6 +97,14 @@ export function destinationWrites(get: () => Harness): void {
       ['3', 'third'],
       ['4', null],
     ]);
+  });
+
+  it('refuses NULL in a key, by which no row can be found again', async () => {
+    for (const write of ['upsert', 'insert'] as const) {
+      const schema = items();
+      await failure(() => writeAll(get(), schema, [[null, 'nobody']], { write }), 'ROW_REJECTED', schema.name, 'id');
+      await expectRows(schema, []);
+    }
   });
 
   it('upserts by a compound key, and where the key is all there is', async () => {
@@ -189,6 +205,15 @@ export function destinationWrites(get: () => Harness): void {
       await expectRows(schema, [['4', 'anew']]);
       await writeAll(get(), schema, [], { write: 'replace', claim: claimOf(5), batch: { cursor: null, final: true } });
       await expectRows(schema, []);
+    });
+
+    it('begins anew where the position was come by without a stage', async () => {
+      const schema = items();
+      await writeAll(get(), schema, [['1', 'first half']], { batch: { cursor: 'half' } });
+      await using open = await openWriter(get(), schema, { write: 'replace', claim: claimOf(2) });
+      // Rest alone in the place of both halves would lose the first
+      expect(open.writer.committed).toMatchObject({ seq: 1n, cursor: null });
+      expect(await open.destination.state()).toMatchObject({ cursor: null });
     });
 
     it('leaves the old rows where the last batch is not committed', async () => {

@@ -3,8 +3,8 @@ import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { config } from '../../lib/connectors/sqlite/config.ts';
 import { declaredType } from '../../lib/connectors/sqlite/types.ts';
-import { typeName } from '../../lib/values/types.ts';
-import { failure, openSource, readAll, readTable, type SourceAsk, writeAll } from '../conformance/drive.ts';
+import { type Column, type Row, typeName } from '../../lib/values/types.ts';
+import { column, failure, openSource, readAll, readTable, type SourceAsk, writeAll } from '../conformance/drive.ts';
 import type { Harness } from '../conformance/harness.ts';
 import { sqliteHarness } from './sqlite-harness.ts';
 
@@ -210,6 +210,36 @@ describe('dynamic typing', () => {
     expect(byRowid.boundaries).toHaveLength(3);
     expect(byRowid.schema.columns.map(({ name }) => name)).toEqual(['line']);
     expect((await read('logs')).boundaries).toEqual([]);
+  });
+
+  it('replaces every row, whatever its columns are called and wherever its key begins', async () => {
+    const min = '-9223372036854775808';
+    const integer = (name: string) => column(name, 'int64', name !== 'id');
+    const texts = (rows: readonly Row[]) => rows.map((row) => row.map((value) => (value === null ? null : String(value))).join()).sort();
+    const cases: [string, Column[], Row[]][] = [
+      ['least', [column('id', 'int64', false)], [[min], ['2']]],
+      [
+        'named',
+        [column('id', 'int64', false), column('rowid', 'string')],
+        [
+          ['1', 'a'],
+          ['2', 'b'],
+        ],
+      ],
+      [
+        'taken',
+        ['id', 'rowid', '_rowid_', 'OID'].map(integer),
+        [
+          ['1', '5', '5', '5'],
+          ['2', null, null, null],
+        ],
+      ],
+    ];
+    for (const [name, columns, rows] of cases) {
+      const schema = { name: `replaced_${name}`, columns, key: ['id'] };
+      await writeAll(harness, schema, rows, { write: 'replace', batch: { cursor: null, final: true } });
+      expect(texts(await harness.read(schema.name, columns)), name).toEqual(texts(rows));
+    }
   });
 
   it('refuses NULL in a primary key, which SQLite allows', async () => {

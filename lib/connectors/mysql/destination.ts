@@ -163,18 +163,24 @@ export class MysqlDestination implements Destination {
     await this.#session[Symbol.asyncDispose]();
   }
 
-  /** The stage outlives a run. It is never dropped: a run that has been superseded may still come by here. */
+  /**
+   * The stage outlives a run. It is never dropped: a run that has been superseded may still come by here. A position without the rows that were staged up to it, with all their columns, is
+   * worth nothing: it goes before the stage is made or changed, so that a run which ends in between leaves none.
+   */
   async #prepareStage(session: Session, ready: ReadyTable): Promise<void> {
     const table = ownName('stage', { ...this.#request, table: ready.name });
     const stage = qualified(mysqlDialect, ready.schema, table);
-    await session.query(createStage(stage, ready.columns, { temporary: false, key: [] }));
     const there = await readColumns(session, { schema: ready.schema, table });
     const changes = ready.columns.flatMap(({ name, facts }) => {
       const column = there.find((candidate) => candidate.name === name);
       if (column !== undefined && stageType(column.facts) === stageType(facts)) return [];
       return [`${column === undefined ? 'ADD' : 'MODIFY'} COLUMN ${quote(name)} ${stageType(facts)} NULL`];
     });
-    if (changes.length > 0) await session.query(`ALTER TABLE ${stage} ${changes.join(', ')}`);
+    if (changes.length === 0) return;
+    const forget = this.#statements.forgetCursor(this.#request.sync, this.#request.shard);
+    await session.run(forget.sql, forget.params);
+    if (there.length === 0) await session.query(createStage(stage, ready.columns, { temporary: false, key: [] }));
+    else await session.query(`ALTER TABLE ${stage} ${changes.join(', ')}`);
   }
 
   async #openLane(index: number, about: { claim: Claim; sink: Sink; ready: ReadyTable }): Promise<Lane> {

@@ -8,7 +8,7 @@ import { type Database, fileOf, openDatabase, retryBusy, type SqliteConnection, 
 import { dialect, quote } from './dialect.ts';
 import { sqliteError } from './errors.ts';
 import { largest } from './largest.ts';
-import { createStage, dropStage, stageName } from './stage.ts';
+import { createStage, dropStage, isStaged, stageName } from './stage.ts';
 import { planTable, type TablePlan } from './target.ts';
 import type { TargetColumn } from './write-values.ts';
 import { SqliteWriter } from './writer.ts';
@@ -62,9 +62,13 @@ export class SqliteDestination implements Destination {
       statements.run(this.#state.ensure(sync, shard));
       if (statements.run(this.#state.claim(claim)) !== 1) throw fencedError(claim, plan.table);
       const state = readState(statements.first(this.#state.select(sync, shard)) ?? []);
-      if (stage !== null && state.cursor === null) dropStage(database, stage);
-      if (stage !== null) createStage(database, stage, { schema, targets: plan.targets });
-      return state;
+      const columns = { schema, targets: plan.targets };
+      if (stage === null || (state.cursor !== null && isStaged(statements, stage, columns))) return state;
+      // A position without the rows that were staged up to it is worth nothing
+      statements.run(this.#state.forgetCursor(sync, shard));
+      dropStage(database, stage);
+      createStage(database, stage, columns);
+      return { ...state, cursor: null };
     });
     const { deletes, softDeleteColumn } = this.#request;
     const table = { table: plan.table, title: plan.table, schema, targets: plan.targets, write, deletes, softDeleteColumn };

@@ -12,38 +12,60 @@ export function stageName(sync: string, shard: string, table: string): string {
   return `_idra_stage_${hash('sha256', JSON.stringify([sync, shard, table]), 'hex').slice(0, 16)}`;
 }
 
-export function createStage(database: Database, stage: string, columns: { readonly schema: Schema; readonly targets: readonly TargetColumn[] }): void {
-  const { schema, targets } = columns;
+export interface StageColumns {
+  readonly schema: Schema;
+  readonly targets: readonly TargetColumn[];
+}
+
+/** From the name on, as SQLite keeps it in its catalogue. */
+function definition(stage: string, { schema, targets }: StageColumns): string {
   const definitions = targets.map(({ name, declared }) => `${quote(name)} ${/^[\w (),]*$/.test(declared) ? declared : ''}`);
   if (schema.key.length > 0) definitions.push(`PRIMARY KEY (${schema.key.map(quote).join(', ')})`);
-  database.exec(`CREATE TABLE IF NOT EXISTS main.${quote(stage)} (${definitions.join(', ')})`);
+  return `${quote(stage)} (${definitions.join(', ')})`;
+}
+
+export function createStage(database: Database, stage: string, columns: StageColumns): void {
+  database.exec(`CREATE TABLE IF NOT EXISTS main.${definition(stage, columns)}`);
+}
+
+/** The stage is there, with the columns and the key that rows are written with now. */
+export function isStaged(statements: Statements, stage: string, columns: StageColumns): boolean {
+  const found = statements.first({ sql: "SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?", params: [stage] });
+  return found?.[0] === `CREATE TABLE ${definition(stage, columns)}`;
 }
 
 export function dropStage(database: Database, stage: string): void {
   database.exec(`DROP TABLE IF EXISTS main.${quote(stage)}`);
 }
 
-/** Within the caller's transaction: readers see the old rows until it commits. Returns the number of rows that the target took. */
+/** Within the caller's transaction: readers see the old rows until it commits. */
 export async function swap(
   database: Database,
   statements: Statements,
   names: { readonly stage: string; readonly table: string; readonly schema: Schema },
-): Promise<number> {
+): Promise<void> {
   const { stage, table, schema } = names;
   const list = schema.columns.map(({ name }) => quote(name)).join(', ');
-  const page = `FROM main.${quote(stage)} WHERE rowid > ? ORDER BY rowid LIMIT ${moveRows}`;
   const pacer = new Pacer();
   // Rows of other tables that refer to ours are looked at when the new rows are there
   database.exec('PRAGMA defer_foreign_keys = ON');
   database.exec(`DELETE FROM main.${quote(table)}`);
-  let taken = 0;
-  for (let after: bigint | null = -(2n ** 63n); after !== null; ) {
-    const last: unknown = statements.first({ sql: `SELECT max(rowid) FROM (SELECT rowid ${page})`, params: [after] })?.[0];
+  const move = `INSERT INTO main.${quote(table)} (${list}) SELECT ${list} FROM main.${quote(stage)}`;
+  const rowid = rowidName(schema);
+  if (rowid === null) statements.run({ sql: move, params: [] });
+  for (let after: bigint | null = null; rowid !== null; ) {
+    const page = ` WHERE ${after === null ? '? IS NULL' : `${rowid} > ?`} ORDER BY ${rowid} LIMIT ${moveRows}`;
+    const last: unknown = statements.first({ sql: `SELECT max(r) FROM (SELECT ${rowid} AS r FROM main.${quote(stage)}${page})`, params: [after] })?.[0];
     if (typeof last !== 'bigint') break;
-    taken += statements.run({ sql: `INSERT INTO main.${quote(table)} (${list}) SELECT ${list} ${page}`, params: [after] });
+    statements.run({ sql: `${move}${page}`, params: [after] });
     after = last;
     await pacer.turn();
   }
   dropStage(database, stage);
-  return taken;
+}
+
+/** A name of the rowid that no column has taken for itself (https://www.sqlite.org/rowidtable.html); null where all are. */
+function rowidName({ columns }: Schema): string | null {
+  const taken = new Set(columns.map(({ name }) => name.toLowerCase()));
+  return ['rowid', '_rowid_', 'oid'].find((name) => !taken.has(name)) ?? null;
 }
