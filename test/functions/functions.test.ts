@@ -20,7 +20,8 @@ await describeWith(['etcd'], 'functions as processes over etcd', () => {
     it('runs the sync, tells of it, and leaves no lease, timer or socket behind', async () => {
       await world.sync('one', 1_200);
       // The process ends by itself: `invoke` waits for that.
-      const { result, lines } = await world.invoke('sync', { sync: 'one' });
+      const { result, lines, left } = await world.invoke('sync', { sync: 'one' });
+      expect(left).toEqual([]);
       expect(result).toMatchObject({ sync: 'one', status: 'succeeded', read: 1_200, written: 1_200, caughtUp: true, error: null });
       expect(world.ids('one')).toEqual(numbers(1_200));
       expect(await locks('one')).toEqual([]);
@@ -32,8 +33,10 @@ await describeWith(['etcd'], 'functions as processes over etcd', () => {
         report: { runId: result?.runId, fence: expect.stringMatching(/^\d+$/), written: 1_200 },
       });
       const metrics = lines.find((line) => '_aws' in line);
-      expect(metrics).toMatchObject({ sync: 'one', service: 'idra', RowsRead: 1_200, RowsWritten: 1_200, Succeeded: 1, Failed: 0, Retries: 0 });
-      for (const name of ['Bytes', 'Lag', 'Duration', 'LockWait']) expect(metrics).toHaveProperty(name, expect.any(Number));
+      expect(metrics).toMatchObject({ sync: 'one', service: 'idra', RowsRead: 1_200, RowsWritten: 1_200, LagRows: 0 });
+      for (const name of ['Bytes', 'Lag', 'Duration']) expect(metrics).toHaveProperty(name, expect.any(Number));
+      // What did not happen has no metric: each has its price
+      for (const name of ['Failed', 'Skipped', 'Retries', 'RowsDeleted', 'RowsDeadLettered']) expect(metrics).not.toHaveProperty(name);
     });
 
     it('refuses a malformed event, and names the field', async () => {
@@ -133,6 +136,7 @@ await describeWith(['etcd'], 'functions as processes over etcd', () => {
       expect(tick.result).toMatchObject({ role: 'leader', scheduled: 1, planned: 1, sent: 1, unsent: [], broken: { bad: expect.stringContaining('mode') } });
       expect(tick.lines.find((line) => '_aws' in line)).toMatchObject({ Leading: 1, Sent: 1, Unsent: 0, BrokenDefinitions: 1 });
       await world.delivery();
+      for (const { left } of [tick, ...world.delivered]) expect(left).toEqual([]);
       expect(world.delivered.map(({ result }) => [result?.sync, result?.status])).toEqual([['stored', 'succeeded']]);
       expect(world.ids('stored')).toEqual(numbers(700));
       expect(await world.coordination.schedule.outbox()).toEqual([]);

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SyncError } from '../../errors.ts';
 import type { KvStore, Txn, TxnResult } from '../kv.ts';
 import { writesTwice } from '../kv-rules.ts';
@@ -9,6 +10,8 @@ import { txnRequest, txnResult, type WireTxnResponse } from './wire.ts';
 
 /** etcd refuses requests above 1.5 MiB, with a code that also means other things. */
 const maxRequestBytes = 1024 * 1024;
+
+const closingTurns = 4;
 
 /** The key-value store in an etcd cluster. Nothing is renewed, watched or retried by itself; each call has a deadline. */
 export class EtcdStore implements KvStore {
@@ -67,6 +70,8 @@ export class EtcdStore implements KvStore {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#client.close();
+    // The sockets are gone some turns of the event loop later; a process that is frozen before that would keep them.
+    for (let turn = 0; turn < closingTurns; turn++) await nextTurn();
   }
 
   async #call<T>(request: Request): Promise<T> {
