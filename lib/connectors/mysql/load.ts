@@ -42,6 +42,8 @@ class LoadData implements Loader {
   readonly #stream = new Readable({ read: () => undefined, highWaterMark: socketBytes });
   readonly #result: Promise<Outcome>;
   #failed = false;
+  #settled = false;
+  #wake = (): void => undefined;
   #rows = 0;
 
   constructor(session: Session, encoder: RowEncoder, target: LoadTarget) {
@@ -49,6 +51,7 @@ class LoadData implements Loader {
     this.#encoder = encoder;
     this.#target = target;
     const sql = loadStatement(encoder, target);
+    let forget = (): void => undefined;
     this.#result = new Promise((resolve, reject) => {
       const stream = (): Readable => this.#stream;
       session.connection.query({ sql, infileStreamFactory: stream } as mysql.QueryOptions, (error, result) => {
@@ -60,12 +63,20 @@ class LoadData implements Loader {
           resolve({ rows: [], fields: [], affectedRows: header.affectedRows, warnings: header.warningStatus });
         }
       });
-      void session.gone.then(() => reject(new SyncError('CONNECTION_FAILED', `The connection to ${session.name} was lost.`, { retry: 'now' })));
+      const lost = (): void => reject(new SyncError('CONNECTION_FAILED', `The connection to ${session.name} was lost.`, { retry: 'now' }));
+      forget = session.whenGone(lost);
     });
-    // Seen by write and finish; until then a failure must not end the process
-    this.#result.catch(() => {
-      this.#failed = true;
-    });
+    const settle = (failed: boolean): void => {
+      forget();
+      this.#failed = failed;
+      this.#settled = true;
+      this.#wake();
+    };
+    // A failure is seen by write and finish; until then it must not end the process
+    this.#result.then(
+      () => settle(false),
+      () => settle(true),
+    );
   }
 
   async write(rows: readonly Row[]): Promise<void> {
@@ -95,34 +106,32 @@ class LoadData implements Loader {
   }
 
   async #send(data: Buffer): Promise<void> {
-    const { socket, gone } = this.#session;
+    const { socket } = this.#session;
     for (const piece of pieces(data)) {
       // The result of a load that has failed already is its error
       if (this.#failed) await this.#result;
       this.#stream.push(piece);
-      if (this.#stream.readableLength + socket.writableLength > socketBytes) await drained(this.#stream, { socket, ended: [gone, this.#result] });
+      if (this.#stream.readableLength + socket.writableLength > socketBytes) await this.#drained();
+    }
+  }
+
+  /** The driver passes pieces on without looking at the socket: the socket's buffer is the only measure of what the server has taken. */
+  async #drained(): Promise<void> {
+    const { socket } = this.#session;
+    while (!this.#settled && (this.#stream.readableLength > 0 || socket.writableLength > socketBytes)) {
+      // No race with the result: each one would leave a reaction on it until the load ends
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      if (socket.writableLength > 0) socket.once('drain', resolve);
+      else setImmediate(resolve);
+      await promise;
+      socket.off('drain', resolve);
     }
   }
 }
 
 function* pieces(data: Buffer): Generator<Buffer> {
   for (let at = 0; at < data.length; at += pieceBytes) yield data.subarray(at, at + pieceBytes);
-}
-
-/** The driver passes pieces on without looking at the socket: the socket's buffer is the only measure of what the server has taken. */
-async function drained(stream: Readable, wait: { socket: Session['socket']; ended: readonly Promise<unknown>[] }): Promise<void> {
-  const { socket, ended } = wait;
-  let over = false;
-  const end = Promise.allSettled([Promise.race(ended)]).then(() => {
-    over = true;
-  });
-  while (!over && (stream.readableLength > 0 || socket.writableLength > socketBytes)) {
-    const drain = Promise.withResolvers<void>();
-    if (socket.writableLength > 0) socket.once('drain', drain.resolve);
-    else setImmediate(drain.resolve);
-    await Promise.race([drain.promise, end]);
-    socket.off('drain', drain.resolve);
-  }
 }
 
 function loadStatement(encoder: RowEncoder, { into, replace }: LoadTarget): string {

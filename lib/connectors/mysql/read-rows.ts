@@ -62,7 +62,7 @@ export async function* readRows(
     cut();
     finish();
   });
-  void session.gone.then(() => finish(new Error('the connection was lost')));
+  const forget = session.whenGone(() => finish(new Error('the connection was lost')));
   const abort = (): void => finish(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
   try {
@@ -82,6 +82,7 @@ export async function* readRows(
     }
     if (failure !== undefined) throw failure;
   } finally {
+    forget();
     signal.removeEventListener('abort', abort);
     if (done && failure === undefined) session.connection.resume();
     else session.destroy();

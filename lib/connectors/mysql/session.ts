@@ -65,24 +65,24 @@ export class Session implements AsyncDisposable {
   readonly connection: mysql.Connection;
   readonly server: Server;
   readonly name: string;
-  /** Resolves when the connection is gone, whoever ended it. */
-  readonly gone: Promise<void>;
+  readonly #whenGone = new Set<() => void>();
+  #gone = false;
   #lost = false;
 
   private constructor(connection: mysql.Connection, about: { server: Server; name: string }) {
     this.connection = connection;
     this.server = about.server;
     this.name = about.name;
-    this.gone = new Promise((resolve) => {
-      const end = (): void => {
-        this.#lost = true;
-        resolve();
-      };
-      // Without a listener the loss of an idle connection would end the process
-      connection.on('error', end);
-      connection.on('end', end);
-      socketOf(connection).once('close', end);
-    });
+    const end = (): void => {
+      this.#lost = true;
+      this.#gone = true;
+      for (const listener of this.#whenGone) listener();
+      this.#whenGone.clear();
+    };
+    // Without a listener the loss of an idle connection would end the process
+    connection.on('error', end);
+    connection.on('end', end);
+    socketOf(connection).once('close', end);
   }
 
   static async open(settings: Settings, purpose: 'source' | 'destination'): Promise<Session> {
@@ -138,6 +138,13 @@ export class Session implements AsyncDisposable {
     }
   }
 
+  /** Calls `listener` when the connection is gone, whoever ended it. The function that it returns ends that: a session outlives many loads, and a promise would keep them all. */
+  whenGone(listener: () => void): () => void {
+    if (this.#gone) listener();
+    else this.#whenGone.add(listener);
+    return () => this.#whenGone.delete(listener);
+  }
+
   /** An error may tell of the loss before the socket does. */
   note(error: unknown): void {
     if (endsConnection(error)) this.#lost = true;
@@ -160,7 +167,7 @@ export class Session implements AsyncDisposable {
     await new Promise<void>((resolve) => {
       // That it is gone already, or cannot be ended in order, changes nothing: it is being given up
       this.connection.end(() => resolve());
-      void this.gone.then(resolve);
+      this.whenGone(resolve);
     });
     clearTimeout(timer);
     this.destroy();
