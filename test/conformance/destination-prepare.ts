@@ -16,7 +16,7 @@ export function destinationPrepare(get: () => Harness): void {
     const made = await destination.prepare(schema);
     expect(made).toMatchObject({ existed: false, hasRows: false });
     expect(made.schema.columns.map(({ name }) => name)).toEqual(['id', 'name']);
-    expect(await get().columns(schema.name)).toEqual(['id', 'name']);
+    if (get().schemaless !== true) expect(await get().columns(schema.name)).toEqual(['id', 'name']);
     expect(await destination.prepare(schema)).toMatchObject({ existed: true, hasRows: false });
     await writeAll(get(), schema, [['1', 'one']]);
     await using later = await destinationOf(get(), schema.name);
@@ -55,7 +55,7 @@ export function destinationPrepare(get: () => Harness): void {
 
   it('adds no column under freeze', async () => {
     const schema = people();
-    await get().create(schema, []);
+    await get().create(schema, [['1', 'one']]);
     const wider = { ...schema, columns: [...schema.columns, column('age', 'int32')] };
     await using destination = await destinationOf(get(), schema.name, { schema: 'freeze' });
     await failure(() => destination.prepare(wider), 'SCHEMA_MISMATCH', schema.name, 'age');
@@ -65,6 +65,7 @@ export function destinationPrepare(get: () => Harness): void {
   });
 
   it('refuses types that do not fit, naming table and column', async () => {
+    if (get().schemaless === true) return;
     for (const [there, held, incoming] of [
       ['int64', '1', 'bytes'],
       ['bytes', new Uint8Array([1]), 'string'],
@@ -85,6 +86,7 @@ export function destinationPrepare(get: () => Harness): void {
   });
 
   it('refuses a table that needs a column which the source has not', async () => {
+    if (get().schemaless === true) return;
     const schema = people();
     await get().create({ ...schema, columns: [...schema.columns, column('needed', 'int32', false)] }, []);
     await using destination = await destinationOf(get(), schema.name);

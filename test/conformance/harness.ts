@@ -10,8 +10,8 @@ export interface Harness extends AsyncDisposable {
   readonly config: ConnectorConfig;
   /** Resolved and parsed, as the connector gets it from the engine. */
   readonly connection: unknown;
-  /** The definition's `source` for a table with this exact name, whatever characters it has, parsed by `config.source`. */
-  source(table: string): unknown;
+  /** The definition's `source` for a table with this exact name, whatever characters it has, parsed by `config.source`. `columns`: their types, for a system that declares none. */
+  source(table: string, columns?: readonly Column[]): unknown;
   /** The same for a query; absent where the system has none. */
   query?(sql: string): unknown;
   /** The definition's `destination`, parsed by `config.destination`. */
@@ -36,6 +36,14 @@ export interface Harness extends AsyncDisposable {
   readonly untyped?: readonly LogicalKind[];
   /** Collections of documents: no declared columns, a key always, conditions in another language than SQL, moments without a zone only as text. */
   readonly schemaless?: boolean;
+  /** Without transactions: an insert needs a key, and takes the place of a row that has it. */
+  readonly insertReplaces?: boolean;
+  /** Names of tables that the destination's configuration refuses. */
+  refusesTable?(name: string): boolean;
+  /** Names of columns that the destination refuses. */
+  refusesColumn?(name: string): boolean;
+  /** One row more into a table that is there, by other means than the connector, where the system speaks no SQL. */
+  append?(schema: Schema, row: Row): Promise<void>;
   /** Number of connections that the connector holds, as the server counts them; absent where nothing can tell. */
   connections?(): Promise<number>;
 }

@@ -26,6 +26,8 @@ export async function mongodbHarness(): Promise<MongodbHarness> {
   const client = new MongoClient(fresh.url);
   await client.connect();
   const db = client.db(fresh.name);
+  const greeting = await db.admin().command({ isMaster: 1 });
+  const transactions = greeting.setName !== undefined || greeting.msg === 'isdbgrid';
   const made = new Map<string, Schema>();
   // The suites know nothing of `_id`, which every document has beside the columns
   const withoutId: Connector = {
@@ -42,13 +44,11 @@ export async function mongodbHarness(): Promise<MongodbHarness> {
     connection: config.connection.parse({ type: 'mongodb', url: fresh.url }),
     client,
     name: fresh.name,
-    source: (table) => {
-      const schema = made.get(table);
-      return config.source.parse({
+    source: (table, columns = made.get(table)?.columns) =>
+      config.source.parse({
         collection: table,
-        ...(schema === undefined ? {} : { fields: Object.fromEntries(schema.columns.map(({ name, type }) => [name, typeName(type)])) }),
-      });
-    },
+        ...(columns === undefined ? {} : { fields: Object.fromEntries(columns.map(({ name, type }) => [name, typeName(type)])) }),
+      }),
     destination: (table) => config.destination.parse({ collection: table }),
     columns: async (table) => {
       const [first] = await db
@@ -59,19 +59,19 @@ export async function mongodbHarness(): Promise<MongodbHarness> {
     },
     cannotHold,
     schemaless: true,
+    insertReplaces: !transactions,
+    refusesTable: (name) => name.includes('$') || name.includes('..'),
+    // An update would take them for a path or an operator
+    refusesColumn: (name) => name.startsWith('$') || name.includes('.'),
     create: async (schema, rows) => {
       made.set(schema.name, schema);
       await db.createCollection(schema.name);
-      if (rows.length > 0)
-        await db
-          .collection(schema.name)
-          .insertMany(
-            rows.map((row) =>
-              Object.fromEntries(
-                schema.columns.flatMap((column, i) => (row[i] === null && column.type.kind === 'json' ? [] : [[column.name, bsonOf(row[i] ?? null, column)]])),
-              ),
-            ),
-          );
+      const unique = Object.fromEntries(schema.key.map((name) => [name, 1] as const));
+      if (schema.key.length > 0 && !schema.key.includes('_id')) await db.collection(schema.name).createIndex(unique, { unique: true });
+      if (rows.length > 0) await db.collection(schema.name).insertMany(rows.map((row) => documentOf(schema, row)));
+    },
+    append: async (schema, row) => {
+      await db.collection(schema.name).insertOne(documentOf(schema, row));
     },
     read: async (table, columns) => {
       const documents = await db.collection(table).find({}, { raw: true }).toArray();
@@ -82,6 +82,12 @@ export async function mongodbHarness(): Promise<MongodbHarness> {
       await fresh[Symbol.asyncDispose]();
     },
   };
+}
+
+function documentOf({ columns }: Schema, row: Row): Document {
+  return Object.fromEntries(
+    columns.flatMap((column, i) => (row[i] === null && column.type.kind === 'json' ? [] : [[column.name, bsonOf(row[i] ?? null, column)]])),
+  );
 }
 
 /** As a program that knows MongoDB would store it. */

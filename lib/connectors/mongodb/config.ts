@@ -33,7 +33,13 @@ const source = lazy(() =>
 
 const destination = lazy(() =>
   z.strictObject({
-    collection: collection.describe('Collection to write. Made where it is missing.'),
+    collection: collection
+      // https://www.mongodb.com/docs/manual/reference/limits/#mongodb-limit-Restriction-on-Collection-Names
+      .regex(
+        /^(?!\.|system\.)(?!.*\.(\.|$))[^$\0]+$/s,
+        'has to be a name that MongoDB takes: without $ and NUL, not beginning with system., no dot at an end or beside another',
+      )
+      .describe('Collection to write. Made where it is missing.'),
     timestamps: z
       .enum(['auto', 'date', 'text'])
       .default('auto')

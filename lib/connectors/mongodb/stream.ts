@@ -187,7 +187,8 @@ function documentOf(change: Change, collection: string): Buffer | null {
     case 'replace':
     case 'update': {
       const { fullDocument } = change;
-      if (fullDocument === null || fullDocument === undefined) return null;
+      // Every document has an _id: one that was looked up and has none is gone as well
+      if (fullDocument === null || fullDocument?._id === undefined) return null;
       refuseInvalidDates(fullDocument, collection, fullDocument._id);
       return Buffer.from(BSON.serialize(fullDocument));
     }

@@ -1,7 +1,7 @@
 import { isRowError, SyncError } from '../../errors.ts';
 import { toText } from '../../values/convert.ts';
 import { unrepresentable } from '../../values/fits.ts';
-import type { Row, Schema, Value } from '../../values/types.ts';
+import type { LogicalKind, Row, Schema, Value } from '../../values/types.ts';
 import { type DeleteMode, Operation, type WriteMode } from '../connector.ts';
 import { type Database, Pacer, type Statement } from './database.ts';
 import { quote } from './dialect.ts';
@@ -31,12 +31,16 @@ const groupRows = 8;
 /** SQLITE_MAX_VARIABLE_NUMBER of the driver's build. */
 const maxVariables = 32_766;
 
+const integers: ReadonlySet<LogicalKind> = new Set<LogicalKind>(['int32', 'int64', 'uint64']);
+
 /** Rows to prepared statements, in order. Knows nothing of transactions. */
 export class TableWriter {
   readonly #o: TableWriterOptions;
   readonly #width: number;
   readonly #binders: readonly BindValue[];
   readonly #keyIndexes: readonly number[];
+  /** Key columns in which SQLite would take NULL for a row of its own, or for a fresh number. */
+  readonly #neverNull: ReadonlySet<number>;
   readonly #group: number;
   readonly #one: Statement<unknown[]>;
   readonly #many: Statement<unknown[]> | null;
@@ -53,6 +57,9 @@ export class TableWriter {
     this.#width = schema.columns.length;
     this.#binders = schema.columns.map((column, i) => valueBinder(column, targets[i] ?? { name: column.name, declared: '', affinity: 'BLOB' }));
     this.#keyIndexes = schema.key.map((name) => schema.columns.findIndex((column) => column.name === name));
+    // An INTEGER PRIMARY KEY takes NULL for the next number, although it is NOT NULL
+    const numbered = this.#keyIndexes.length === 1 && integers.has(schema.columns[this.#keyIndexes[0] ?? -1]?.type.kind ?? 'json');
+    this.#neverNull = new Set(options.write === 'upsert' || numbered ? this.#keyIndexes : []);
     this.#group = Math.min(groupRows, Math.floor(maxVariables / this.#width));
     this.#one = database.prepare(insertSql(options, 1));
     this.#many = this.#group > 1 ? database.prepare(insertSql(options, this.#group)) : null;
@@ -130,6 +137,7 @@ export class TableWriter {
     for (let i = 0; i < this.#width; i++) {
       const value = row[i];
       if (value === null || value === undefined) {
+        if (this.#neverNull.has(i)) throw this.#nullKey(i);
         into[offset + i] = null;
         continue;
       }
@@ -139,6 +147,12 @@ export class TableWriter {
         throw error instanceof Unfit ? this.#unfit(error, i, row) : error;
       }
     }
+  }
+
+  #nullKey(index: number): SyncError {
+    const { title, schema } = this.#o;
+    const column = schema.columns[index]?.name ?? '';
+    return new SyncError('ROW_REJECTED', `A row for ${title} has NULL in its key column ${JSON.stringify(column)}.`, { table: title, column });
   }
 
   #unfit(error: Unfit, index: number, row: Row): SyncError {
