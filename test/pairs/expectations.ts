@@ -19,8 +19,6 @@ export const refusedBy: Readonly<Record<System, Refused>> = {
     'zero timestamp': always,
     '838 hours': always,
     'negative time': always,
-    // MariaDB writes it with six fraction digits, by which PostgreSQL's connector does not know it
-    '24:00:00': ['mysql'],
   },
   mysql: {
     NaN: always,

@@ -119,11 +119,11 @@ const exactPieces: Readonly<Record<string, (incoming: Column, target: PgType) =>
   },
   time: (_incoming, target) => {
     const fraction = fractionOf(target);
-    const clock = /^(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?$/;
+    const clock = /^(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?|24:00:00(?:\.0+)?)$/;
     return {
       encode: (value) => {
         const text = String(value);
-        if (!clock.test(text) && text !== '24:00:00') throw new ValueRefused('is no time of day');
+        if (!clock.test(text)) throw new ValueRefused('is no time of day');
         if (text.length > 8 && significantFraction(text) > fraction) throw new ValueRefused(`has more than ${fraction} fraction digits`);
         return text;
       },
