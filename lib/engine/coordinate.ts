@@ -44,7 +44,9 @@ const leaderTtlSeconds = 20;
 /** Requests that are handed over and then taken from the outbox together; a leader that dies in between leaves at most so many to be sent twice. */
 const sendBatch = 500;
 
-/** As `plan` wrote it. */
+const count = z.int().min(0);
+
+/** As `plan` wrote it, or the run that put it back. */
 const storedJob = z
   .string()
   .transform((text, context): unknown => {
@@ -55,7 +57,22 @@ const storedJob = z
       return z.NEVER;
     }
   })
-  .pipe(z.object({ sync: z.string(), slot: z.number() }));
+  .pipe(
+    z.object({
+      sync: z.string(),
+      shard: z.string().exactOptional(),
+      slot: count,
+      hop: count.exactOptional(),
+      chain: z.string().exactOptional(),
+      stalled: count.exactOptional(),
+    }),
+  );
+type StoredJob = z.infer<typeof storedJob>;
+
+interface Request {
+  readonly entry: OutboxEntry;
+  readonly job: StoredJob;
+}
 
 /** Plans and sends, or says who leads. Throws what the store throws, and `LOCK_LOST` where another leads meanwhile. */
 export async function coordinate(deps: CoordinateDeps, { signal, now }: CoordinateOptions): Promise<CoordinatorReport> {
@@ -97,25 +114,25 @@ type Sending = Pick<CoordinatorReport, 'sent' | 'superseded' | 'unsent'>;
 
 /** Everything in the outbox, what an earlier leader left there included. Of several requests of one sync only the newest has an effect, so only that one is sent. */
 async function send({ coordination, dispatcher }: CoordinateDeps, until: AbortSignal): Promise<Sending> {
-  const outbox = await coordination.schedule.outbox(until);
-  const newest = new Map(outbox.map((entry) => [entry.sync, entry]));
-  const superseded = outbox.filter((entry) => newest.get(entry.sync) !== entry);
-  if (superseded.length > 0) await coordination.schedule.sent(superseded, until);
   const failures: SyncError[] = [];
+  const requests = (await coordination.schedule.outbox(until)).flatMap((entry): Request[] => {
+    const job = parseJob(entry);
+    if (!(job instanceof SyncError)) return [{ entry, job }];
+    failures.push(job);
+    return [];
+  });
+  const newest = newestOf(requests);
+  const kept = new Set(newest);
+  const superseded = requests.filter((request) => !kept.has(request)).map(({ entry }) => entry);
+  if (superseded.length > 0) await coordination.schedule.sent(superseded, until);
   let sent = 0;
-  const entries = [...newest.values()];
-  for (let first = 0; first < entries.length; first += sendBatch) {
-    const readable = entries.slice(first, first + sendBatch).flatMap((entry) => {
-      const job = parseJob(entry);
-      if (!(job instanceof SyncError)) return { entry, job };
-      failures.push(job);
-      return [];
-    });
+  for (let first = 0; first < newest.length; first += sendBatch) {
+    const batch = newest.slice(first, first + sendBatch);
     const results = await dispatcher.dispatch(
-      readable.map(({ job }) => job),
+      batch.map(({ job }) => job),
       until,
     );
-    const done = readable.filter((_, index) => results[index]?.error === null).map(({ entry }) => entry);
+    const done = batch.filter((_, index) => results[index]?.error === null).map(({ entry }) => entry);
     if (done.length > 0) await coordination.schedule.sent(done, until);
     sent += done.length;
     failures.push(...results.flatMap(({ error }) => error ?? []));
@@ -123,8 +140,20 @@ async function send({ coordination, dispatcher }: CoordinateDeps, until: AbortSi
   return { sent, superseded: superseded.length, unsent: grouped(failures) };
 }
 
+/** By the slot and the link that are asked for: the key of a request that was put back tells when that was, which may be after a newer slot. */
+function newestOf(requests: readonly Request[]): Request[] {
+  const newest = new Map<string, Request>();
+  for (const request of requests) {
+    const { sync, shard = '0', slot, hop = 0 } = request.job;
+    const of = JSON.stringify([sync, shard]);
+    const known = newest.get(of)?.job;
+    if (known === undefined || slot > known.slot || (slot === known.slot && hop >= (known.hop ?? 0))) newest.set(of, request);
+  }
+  return [...newest.values()];
+}
+
 /** What cannot be read is told, and keeps no other sync from its run. */
-function parseJob({ key, body }: OutboxEntry): Job | SyncError {
+function parseJob({ key, body }: OutboxEntry): StoredJob | SyncError {
   const parsed = storedJob.safeParse(body);
   if (parsed.success) return parsed.data;
   return new SyncError('STORE_REWOUND', `${key} holds no request: another program wrote it. Delete it, and the next slot is planned anew.`, {

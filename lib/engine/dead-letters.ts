@@ -53,6 +53,11 @@ async function attemptLetters(writer: Writer, letters: readonly StoredDeadLetter
 
 async function replayUnder(run: Run, deps: EngineDeps, lock: HeldLock): Promise<{ readonly left: number }> {
   const { definition, options } = run;
+  if (definition.write === 'replace') {
+    throw new SyncError('UNSUPPORTED', `Sync ${definition.name} replaces: its next run reads every row again, those that were set aside too.`, {
+      sync: definition.name,
+    });
+  }
   const from = await deps.open(definition.source.connection);
   const to = await deps.open(definition.destination.connection);
   await using source = await from.connector.openSource(from.connection, sourceRequest(definition, to.system), options.signal);

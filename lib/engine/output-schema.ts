@@ -16,7 +16,8 @@ function known(schema: Schema, name: string, field: string, sync: string): void 
 
 /**
  * The rows as the destination meets them: renamed, with the types that masks leave, and the key that an upsert goes by.
- * Throws `NOT_FOUND` for a rename, mask or key that names no column, `KEY_REQUIRED` for an upsert without a key, `CONFIG_INVALID` where two columns come to share a name.
+ * Throws `NOT_FOUND` for a rename, mask or key that names no column, `KEY_REQUIRED` for an upsert without a key, `CONFIG_INVALID` where two columns come to share a name
+ * or a mask leaves no key to upsert by.
  */
 export function outputSchema(source: Schema, definition: SyncDefinition): Schema {
   const { rename } = definition.columns;
@@ -35,6 +36,14 @@ export function outputSchema(source: Schema, definition: SyncDefinition): Schema
       },
     );
   }
+  const merging = wanted.find((name) => Object.hasOwn(mask, name) && mask[name] !== 'sha256');
+  if (merging !== undefined && definition.write === 'upsert') {
+    throw new SyncError(
+      'CONFIG_INVALID',
+      `mask.${merging} of sync ${sync}: ${mask[merging]} on a key column makes different rows of ${source.name} one row; sha256 keeps them apart.`,
+      { sync, field: `mask.${merging}`, column: merging, table: source.name },
+    );
+  }
   const renamed = (name: string): string => (Object.hasOwn(rename, name) ? (rename[name] ?? name) : name);
   const seen = new Map<string, string>();
   const columns = source.columns.map((column) => {
@@ -51,7 +60,7 @@ export function outputSchema(source: Schema, definition: SyncDefinition): Schema
     const rule = Object.hasOwn(mask, column.name) ? mask[column.name] : undefined;
     return { ...(rule === undefined ? column : maskedColumn(column, rule)), name };
   });
-  // An excluded key column takes the key with it: the rest of a compound key is not unique.
-  const whole = wanted.every((name) => source.columns.some((column) => column.name === name));
+  // An excluded key column takes the key with it, and so does one whose values are no longer apart: the rest of a compound key is not unique.
+  const whole = merging === undefined && wanted.every((name) => source.columns.some((column) => column.name === name));
   return { name: source.name, columns, key: whole ? wanted.map(renamed) : [] };
 }

@@ -5,6 +5,7 @@
  * |-----------------------|---------------------|----------------------------------------------------------------------------------|
  * | nothing committed     | nothing committed   | at the beginning; refused where an insert would stand beside rows of unknown origin |
  * | nothing committed     | a checkpoint        | refused: the destination was emptied, restored or exchanged                       |
+ * | seq n, no table       | any                 | refused: what stands before the cursor was dropped, or is in a table of another name |
  * | seq n                 | no checkpoint       | refused: the store was wiped                                                      |
  * | seq n, fence ≥ ours   | any                 | refused: the store went back in time                                              |
  * | seq n                 | seq m, m ≤ n        | at the destination's cursor                                                       |
@@ -50,6 +51,13 @@ function problem(findings: Findings): { code: ErrorCode; what: string; raiseEpoc
   // A full pass that replaces, and the modes that ask the destination itself, need no position.
   if (write === 'replace' || mode === 'lastDestinationId' || mode === 'lastDestinationTimestamp') return null;
   if (state !== null && state.seq > 0n) {
+    if (state.cursor !== null && !target.existed) {
+      return {
+        code: 'RESYNC_REQUIRED',
+        raiseEpoch: false,
+        what: `${table} is not there, but sync ${sync} has committed ${state.seq} batches up to a position: the rows before it were dropped, or are in a table of another name.`,
+      };
+    }
     if (checkpoint !== null) return null;
     return {
       code: 'CHECKPOINT_MISSING',

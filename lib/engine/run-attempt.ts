@@ -51,11 +51,17 @@ async function claimAndTransfer(open: Open): Promise<TransferEnd> {
   const { lock } = context;
   const { checkpoints } = deps.coordination;
   const schema = outputSchema(source.schema, definition);
-  const target = await destination.prepare(schema);
   const stored = await checkpoints.load(definition.name, shard);
   let epoch = await deps.coordination.epoch.get();
   const state = await knownState(destination, stored);
-  const start = reconcile({ definition, state, checkpoint: stored, target, epoch, fence: lock.fence, existing: options.existing ?? 'refuse' });
+  const findings = { definition, state, checkpoint: stored, epoch, fence: lock.fence, existing: options.existing ?? 'refuse' };
+  // Looked at before it is made: a table that a refused run had made would pass for the one that is missing
+  if (state !== null && state.cursor !== null) reconcile({ ...findings, target: await destination.prepare(schema, { dryRun: true }) });
+  const target = await destination.prepare(schema);
+  const found = reconcile({ ...findings, target });
+  // The user's choice holds until it is stored, although the reason for it may be gone: an attempt before has made the table, or the first checkpoint
+  const start = found.kind === 'resume' && run.unseeded !== null ? run.unseeded : found;
+  run.unseeded = start.kind === 'seed' ? start : null;
   if (start.kind === 'seed' && start.raiseEpoch && state !== null) epoch = await deps.coordination.epoch.raise(state.epoch + 1n);
   if (start.kind === 'seed' && start.choice === 'replace') await clear(open, target);
   // Before the claim: a state row without any checkpoint then means that the store was wiped, and nothing else.
@@ -129,5 +135,6 @@ async function transfer(
     },
   });
   if (at.seed) await work.seed(from);
+  run.unseeded = null;
   return work.run();
 }

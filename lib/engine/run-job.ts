@@ -30,9 +30,8 @@ export async function runJob(job: Job, { definition, deps }: { definition: SyncD
   const before = await deps.coordination.checkpoints.load(name, shard);
   if (await isHandedOver(job, deps)) return duplicate;
   const run = await runSync(definition, deps, { ...options, shard, ...(job.slot === undefined ? {} : { slot: job.slot }) });
-  // Somebody else holds a lock that it needs: the slot is not lost, the next tick asks again (protocol, step 3)
-  if (run.status === 'skipped' && !run.caughtUp && job.slot !== undefined)
-    await deps.coordination.schedule.pend(name, JSON.stringify({ sync: name, slot: job.slot }));
+  // Somebody else holds a lock that it needs: the slot is not lost, the next tick asks again (protocol, step 3), for this link of its chain: an earlier one would be taken for a duplicate
+  if (run.status === 'skipped' && !run.caughtUp && job.slot !== undefined) await deps.coordination.schedule.pend(name, JSON.stringify(job));
   if (!isUnfinished(run)) return { report: run, continuation: null, lagSeconds: await lag(job, run, deps) };
   const moved = run.batches > 0 && run.cursor !== (before?.cursor ?? null);
   const { stalled = 0, ...rest } = job;

@@ -6,6 +6,7 @@ import type { Cursor } from '../connectors/connector.ts';
 import { SyncError, toSyncError } from '../errors.ts';
 import type { EngineDeps, Opened, Progress, RunOptions } from './deps.ts';
 import { takeLocks } from './locks.ts';
+import type { Start } from './reconcile.ts';
 import type { Report } from './report.ts';
 import { type AttemptEnd, runAttempt } from './run-attempt.ts';
 import { Tally } from './tally.ts';
@@ -30,6 +31,8 @@ export class Run {
   fence: bigint | null = null;
   lockWaitMs: number | null = null;
   retries = 0;
+  /** What the user has chosen in place of a position, until it is stored. */
+  unseeded: Extract<Start, { readonly kind: 'seed' }> | null = null;
   #lastProgressAt = 0;
 
   constructor(definition: SyncDefinition, options: RunOptions) {

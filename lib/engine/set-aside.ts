@@ -1,4 +1,4 @@
-import type { DeadLetter, Rejected, RowChunk, Writer } from '../connectors/connector.ts';
+import { type DeadLetter, Operation, type Rejected, type RowChunk, type Writer } from '../connectors/connector.ts';
 import { isRowError, SyncError } from '../errors.ts';
 import { rowToText } from '../values/row-json.ts';
 import type { Row, Schema } from '../values/types.ts';
@@ -14,9 +14,17 @@ function placeOf(schema: Schema, row: Row, index: number): string {
     .join(', ');
 }
 
-export function rejectedLetter(rejected: Rejected): DeadLetter {
-  const { error, raw } = rejected;
-  return { place: error.place.key ?? '', code: error.code, reason: error.message, row: raw, kind: 'raw' };
+/** `masked`: nobody knows where in the text the columns are that nobody may see. */
+export function rejectedLetter({ error, raw }: Rejected, { masked }: { readonly masked: boolean }): DeadLetter {
+  const reason = masked ? `${error.message} Its text is not kept: the sync masks columns.` : error.message;
+  return { place: error.place.key ?? '', code: error.code, reason, row: masked ? '' : raw, kind: 'raw' };
+}
+
+/** A deletion has its key alone, and is kept as text: as a row it would be written again with NULL in all else. */
+function refusedLetter(row: Row, about: { place: string; error: SyncError; schema: Schema; isDelete: boolean }): DeadLetter {
+  const { place, error, schema, isDelete } = about;
+  const letter = { place, code: error.code, row: rowToText(schema.columns, row) };
+  return isDelete ? { ...letter, reason: `Deleting the row: ${error.message}`, kind: 'raw' } : { ...letter, reason: error.message, kind: 'row' };
 }
 
 function part(chunk: RowChunk, from: number, to: number): RowChunk {
@@ -47,7 +55,7 @@ export async function attemptRows(writer: Writer, chunk: RowChunk, schema: Schem
       if (!isRowError(error)) throw error;
       const row = chunk.rows[from];
       if (to - from === 1 && row !== undefined) {
-        letters.push({ place: placeOf(schema, row, from), code: error.code, reason: error.message, row: rowToText(schema.columns, row), kind: 'row' });
+        letters.push(refusedLetter(row, { place: placeOf(schema, row, from), error, schema, isDelete: chunk.operations?.[from] === Operation.delete }));
         return;
       }
       const middle = from + Math.ceil((to - from) / 2);

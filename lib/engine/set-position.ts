@@ -50,7 +50,7 @@ export async function setPosition(definition: SyncDefinition, deps: EngineDeps, 
         { sync, table: found.schema.name },
       );
     }
-    if (state === null || !found.existed) {
+    if (state === null) {
       await checkpoints.reset(sync);
       return { set: true, seq: null };
     }

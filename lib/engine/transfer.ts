@@ -184,7 +184,7 @@ export class Transfer {
     const { definition, writer, mask, schema } = this.#o;
     const batch = this.#batch;
     for (const rejected of incoming.rejected ?? []) {
-      batch.letters.push(rejectedLetter(rejected));
+      batch.letters.push(rejectedLetter(rejected, { masked: mask !== null }));
       batch.read += 1;
       batch.rows += 1;
       batch.deadLettered += 1;

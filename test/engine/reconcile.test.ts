@@ -58,6 +58,14 @@ describe('where a run starts', () => {
     }
   });
 
+  it('refuses a position whose table is not there, unless the sync needs none', () => {
+    const target = { schema: orders, existed: false, hasRows: false };
+    expect(codeOf(findings({ target }))).toBe('RESYNC_REQUIRED');
+    expect(codeOf(findings({ target, checkpoint: null }))).toBe('RESYNC_REQUIRED');
+    expect(codeOf(findings({ target, state: state({ cursor: null }) }, { mode: 'full' }))).toBe('resume');
+    expect(codeOf(findings({ target }, { mode: 'lastDestinationId' }))).toBe('resume');
+  });
+
   it('asks for a new epoch where the store has gone back behind the fence of the destination', () => {
     expect(codeOf(findings({ fence: 9n }))).toBe('STORE_REWOUND');
     expect(codeOf(findings({ state: state({ epoch: 1n, fence: 1n }) }))).toBe('STORE_REWOUND');

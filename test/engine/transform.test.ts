@@ -53,6 +53,16 @@ describe('masks', () => {
 });
 
 describe('columns as the destination meets them', () => {
+  it('have no key that a mask has made equal for different rows, and an upsert by it is refused', () => {
+    const mask = { id: 'redact' } as const;
+    expect(errorOf(() => outputSchema(orders, definition({ write: 'upsert', mask })))).toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('mask.id'),
+    });
+    expect(outputSchema(orders, definition({ mode: 'full', write: 'replace', mask })).key).toEqual([]);
+    expect(outputSchema(orders, definition({ write: 'upsert', mask: { id: 'sha256' } })).key).toEqual(['id']);
+  });
+
   it('are renamed, and the key with them', () => {
     const schema = outputSchema(orders, definition({ columns: { rename: { id: 'order_id' } } }));
     expect(schema.columns.map((column) => column.name)).toEqual(['order_id', 'email', 'total']);

@@ -1,0 +1,57 @@
+/** What is set aside, and what becomes of it when it is written again. */
+import { expect, it } from 'vitest';
+import { Operation, type Source } from '../../lib/connectors/connector.ts';
+import { listDeadLetters, replayDeadLetters } from '../../lib/engine/dead-letters.ts';
+import { full, type Pair, pair } from './pair.ts';
+import { definition } from './samples.ts';
+
+const { signal } = new AbortController();
+const lettersOf = ({ deps }: Pair) => listDeadLetters(definition(), deps, signal);
+
+it('a deletion that is refused is never written again as a row with nothing but its key', async () => {
+  const deleting: Source = {
+    system: 'sqlite',
+    schema: {
+      name: 'orders',
+      columns: [
+        { name: 'id', type: { kind: 'int64' }, nullable: false },
+        { name: 'v', type: { kind: 'string' }, nullable: true },
+      ],
+      key: ['id'],
+    },
+    async *read() {
+      yield { kind: 'rows', rows: [['1', null]], operations: Uint8Array.of(Operation.delete), bytes: 1, boundary: 'first' };
+    },
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+  await using world = await pair({ source: deleting });
+  world.b.exec(`CREATE TABLE orders (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO orders VALUES (1, 'kept');
+    CREATE TABLE lines (o INTEGER REFERENCES orders (id)); INSERT INTO lines VALUES (1)`);
+  const sync = { mode: 'stream', write: 'upsert', deletes: 'hard', onError: 'deadLetter' } as const;
+  expect(await world.run(sync)).toMatchObject({ status: 'succeeded', deadLettered: 1 });
+  expect(await lettersOf(world)).toMatchObject([{ kind: 'raw', place: 'id=1', reason: expect.stringContaining('Deleting the row') }]);
+  expect(await replayDeadLetters(definition(sync), world.deps, { signal })).toMatchObject({ written: 0, reason: '1 dead letters are still refused' });
+  expect(world.b.prepare('SELECT v FROM orders').pluck().all()).toEqual(['kept']);
+});
+
+it('of a thing that is no row no text is kept where columns are masked', async () => {
+  await using world = await pair();
+  world.a.exec("CREATE TABLE orders (id INTEGER PRIMARY KEY, email TEXT, n INTEGER); INSERT INTO orders VALUES (1, 'ann@example.com', 'many')");
+  const sync = { mask: { email: 'sha256' }, onError: 'deadLetter' } as const;
+  expect(await world.run(sync)).toMatchObject({ status: 'succeeded', deadLettered: 1 });
+  const letters = await lettersOf(world);
+  expect(letters).toMatchObject([{ code: 'ROW_MALFORMED', row: '', reason: expect.stringContaining('masks columns') }]);
+  expect(JSON.stringify(letters)).not.toContain('ann@example.com');
+});
+
+it('a sync that replaces has nothing to replay into: the row would be gone with the stage', async () => {
+  await using world = await pair();
+  world.a.exec("CREATE TABLE orders (id INTEGER PRIMARY KEY, v DECIMAL TEXT(38,20)); INSERT INTO orders VALUES (1, '1'), (2, '0.12345678901234567891')");
+  world.b.exec('CREATE TABLE orders (id INTEGER PRIMARY KEY, v NUMERIC)');
+  const sync = { ...full, write: 'replace', onError: 'deadLetter' } as const;
+  expect(await world.run(sync)).toMatchObject({ status: 'succeeded', written: 1, deadLettered: 1 });
+  world.b.exec('DROP TABLE orders; CREATE TABLE orders (id INTEGER PRIMARY KEY, v DECIMAL TEXT(38,20))');
+  expect(await replayDeadLetters(definition(sync), world.deps, { signal })).toMatchObject({ status: 'failed', error: { code: 'UNSUPPORTED' } });
+  expect(await lettersOf(world)).toHaveLength(1);
+  expect(await world.run(sync)).toMatchObject({ status: 'succeeded', written: 2, deadLettered: 0 });
+});
