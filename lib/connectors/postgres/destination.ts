@@ -89,16 +89,15 @@ export class PostgresDestination implements Destination {
     // Opened again where something is asked of the catalogue later
     if (this.#request.frugal) await this.#session[Symbol.asyncDispose]();
     const statements = this.#statements(table.place);
-    const unblock = (): Promise<void> => this.#run('Ending older sessions of', (session) => endOlderSessions(session, claim));
+    const unblock = (): Promise<void> => this.#beside(lane, () => this.#run('Ending older sessions of', (session) => endOlderSessions(session, claim)));
     try {
-      const session = await lanes[0].session();
       let committed: DestinationState;
       try {
-        committed = await this.#claim(session, table, claim);
+        committed = await this.#claim(await lane.session(), table, claim);
       } catch (error) {
         if (sqlState(error) !== '55P03' || !claim.enforced) throw error;
         await unblock();
-        committed = await this.#claim(session, table, claim);
+        committed = await this.#claim(await lane.session(), table, claim);
       }
       const { write, deletes } = this.#request;
       return new PostgresWriter({
@@ -110,7 +109,7 @@ export class PostgresDestination implements Destination {
         ignoreDeletes: deletes === 'ignore',
         lanes,
         unblock,
-        readState: () => this.state(),
+        readState: () => this.#beside(lane, () => this.state()),
       });
     } catch (error) {
       for (const lane of lanes) lane.abandon();
@@ -245,6 +244,17 @@ export class PostgresDestination implements Destination {
     } catch (error) {
       if (!session.lost) await session.query('ROLLBACK');
       throw error;
+    }
+  }
+
+  /** Work on a session of its own while a writer is open. Where one session is all there may be, the writer's ends first: a batch on it is written again. */
+  async #beside<T>(lane: Lane, work: () => Promise<T>): Promise<T> {
+    if (!this.#request.frugal) return work();
+    await lane[Symbol.asyncDispose]();
+    try {
+      return await work();
+    } finally {
+      await this.#session[Symbol.asyncDispose]();
     }
   }
 

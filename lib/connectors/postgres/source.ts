@@ -6,13 +6,14 @@ import type { Chunk, Cursor, RawFormat, ReadOptions, Remaining, Source, SourceRe
 import { GroupCutter } from '../sql/group-cutter.ts';
 import { nullError, planRead, type ReadPass, type ReadPlan } from '../sql/read-plan.ts';
 import { copyBinary } from './copy-binary.ts';
-import { cutLines, LineBuffer, textDecoder } from './copy-text.ts';
 import { cursorText } from './cursor-text.ts';
+import { cutMessages, rowDecoder, textBytes } from './data-rows.ts';
 import { dialectFor } from './dialect.ts';
 import { type ErrorContext, postgresError } from './errors.ts';
 import { rawFormatOf } from './raw-format.ts';
 import { openRelation, type PgRelation, type SourceOptions } from './relation.ts';
 import { remainingRows } from './remaining.ts';
+import { RowStream } from './row-stream.ts';
 import { Session } from './session.ts';
 import type { Settings } from './settings.ts';
 import { comparable, type PgColumn, selectExpression, wireKind } from './types.ts';
@@ -77,7 +78,7 @@ export class PostgresSource implements Source {
       for (const { sql, column } of plan.nullChecks()) if ((await session.query(sql)).length > 0) throw nullError(this.#relation, column, this.#request.cursor);
       for (const pass of passes) {
         const chunks = raw
-          ? copyBinary({ plan, pass, options, copy: this.#copy(session, pass, signal, ' (FORMAT binary)') })
+          ? copyBinary({ plan, pass, options, copy: this.#copy(session, pass, signal) })
           : this.#rows(session, { plan, pass, options }, signal);
         yield* chunks;
         signal.throwIfAborted();
@@ -112,8 +113,8 @@ export class PostgresSource implements Source {
   async *#rows(session: Session, work: { plan: ReadPlan; pass: ReadPass; options: ReadOptions }, signal: AbortSignal): AsyncGenerator<Chunk> {
     const { plan, pass, options } = work;
     const { maxBytes, maxRows } = options;
-    const decode = textDecoder(plan.selected.map((column) => wireKind((column as PgColumn).pg)));
-    const buffer = new LineBuffer();
+    const width = plan.selected.length;
+    const decode = rowDecoder(plan.selected.map((column) => wireKind((column as PgColumn).pg)));
     const cursorOf = (row: Row): Cursor =>
       plan.cursorOf(
         plan.cursorIndexes.map((i) => cursorText(row[i] ?? null)),
@@ -125,14 +126,13 @@ export class PostgresSource implements Source {
       if (hidden) for (const row of rows) row.length = plan.visible;
       return rows;
     };
-    for await (const piece of this.#copy(session, pass, signal, '')) {
-      const whole = buffer.push(piece);
-      if (whole === null) continue;
-      for (const part of cutLines(whole, maxBytes)) {
+    for await (const pieces of this.#select(session, pass, signal)) {
+      for (const part of pieces.flatMap((piece) => (piece.length > maxBytes ? [...cutMessages(piece, maxBytes)] : piece))) {
         const all = decode(part);
+        const partBytes = textBytes(part, all.length, width);
         for (let start = 0; start < all.length; start += maxRows) {
           const rows = all.length <= maxRows ? all : all.slice(start, start + maxRows);
-          const bytes = all.length <= maxRows ? part.length : Math.round((part.length * rows.length) / all.length);
+          const bytes = all.length <= maxRows ? partBytes : Math.round((partBytes * rows.length) / all.length);
           if (group !== null) {
             for (const cut of group.push(rows)) {
               const share = cut.rows.length === rows.length ? bytes : Math.round((bytes * cut.rows.length) / rows.length);
@@ -146,14 +146,23 @@ export class PostgresSource implements Source {
         }
       }
     }
-    if (buffer.rest > 0)
-      throw new SyncError('CONNECTION_FAILED', `The read of ${this.#relation.name} broke off inside a row.`, { table: this.#relation.name, retry: 'backoff' });
     if (group !== null) for (const cut of group.finish()) yield { kind: 'rows', rows: [], bytes: 0, boundary: plan.cursorOf([cut.boundary], pass) };
     if (pass.end !== null) yield { kind: 'rows', rows: [], bytes: 0, boundary: pass.end };
   }
 
-  async *#copy(session: Session, pass: ReadPass, signal: AbortSignal, format: string): AsyncGenerator<Buffer> {
-    const stream = session.client.query(pgCopy.to(`COPY (${pass.sql}) TO STDOUT${format}`, { highWaterMark: chunkBytes }));
+  async *#select(session: Session, pass: ReadPass, signal: AbortSignal): AsyncGenerator<Buffer[]> {
+    const stream = session.client.query(new RowStream(pass.sql));
+    const abort = (): void => stream.abort(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      yield* stream;
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  async *#copy(session: Session, pass: ReadPass, signal: AbortSignal): AsyncGenerator<Buffer> {
+    const stream = session.client.query(pgCopy.to(`COPY (${pass.sql}) TO STDOUT (FORMAT binary)`, { highWaterMark: chunkBytes }));
     const abort = (): void => {
       stream.destroy(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
     };
