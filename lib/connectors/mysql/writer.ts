@@ -1,7 +1,7 @@
 import { isRowError, SyncError } from '../../errors.ts';
 import type { Batch, Chunk, Claim, Committed, DestinationState, RowChunk, Writer } from '../connector.ts';
 import { fencedError, type StateStatements } from '../sql/state.ts';
-import { mysqlError } from './errors.ts';
+import { endsConnection, mysqlError } from './errors.ts';
 import type { Lane } from './lane.ts';
 
 export interface WriterParts {
@@ -10,6 +10,7 @@ export interface WriterParts {
   readonly statements: StateStatements;
   /** Of the target, for messages. */
   readonly table: string;
+  /** The same one twice where a second session is not wanted. */
   readonly lanes: readonly [Lane, Lane];
   /** A connection in the place of one that is gone. */
   readonly reopen: (index: number) => Promise<Lane>;
@@ -23,13 +24,13 @@ export interface WriterParts {
 }
 
 /**
- * Two connections in turn: while one finishes and commits batch n, rows of n+1 go to the other.
+ * Two connections in turn (or the same one, without the overlap): while one finishes and commits batch n, rows of n+1 go to the other.
  *
  * No deadlock between the two: where rows go straight into the target, the second begins when the first has only its state row and COMMIT left, which the second never touches before its own commit; otherwise
  * the second loads a table that only it can see.
  */
 export class MysqlWriter implements Writer {
-  readonly pipelined = true;
+  readonly pipelined: boolean;
   readonly #parts: WriterParts;
   readonly #lanes: [Lane, Lane];
   #current = 0;
@@ -39,6 +40,7 @@ export class MysqlWriter implements Writer {
 
   constructor(parts: WriterParts) {
     this.#parts = parts;
+    this.pipelined = parts.lanes[0] !== parts.lanes[1];
     this.#lanes = [...parts.lanes];
     this.#committed = parts.committed;
   }
@@ -114,9 +116,10 @@ export class MysqlWriter implements Writer {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // What is open rolls back with its connection; a load in its middle could be ended in no other way at once
     for (const lane of this.#lanes) {
-      lane.session.destroy();
+      // What is open rolls back with its connection; a load in its middle could be ended in no other way at once
+      if (lane.isOpen) lane.session.destroy();
+      else await lane.session[Symbol.asyncDispose]();
     }
   }
 
@@ -135,18 +138,25 @@ export class MysqlWriter implements Writer {
 
   /** The server may have committed or not: a locking read waits for it to be decided. */
   async #afterLostCommit(index: number, batch: Batch): Promise<void> {
-    const lane = await this.#parts.reopen(index);
-    this.#lanes[index] = lane;
-    const state = await this.#parts.readState(lane);
-    if (state?.batchId === batch.batchId) return;
-    throw new SyncError(
-      'CONNECTION_FAILED',
-      `The connection was lost while a batch for ${this.#parts.table} was being committed, and the batch is not there: it is written again.`,
-      {
-        table: this.#parts.table,
+    const { table, claim } = this.#parts;
+    const again = (found: string): SyncError =>
+      new SyncError('CONNECTION_FAILED', `The connection was lost while a batch for ${table} was being committed, and ${found}.`, {
+        table,
+        sync: claim.sync,
         retry: 'now',
-      },
-    );
+      });
+    let state: DestinationState | null;
+    try {
+      const lane = await this.#parts.reopen(index);
+      if (this.pipelined) this.#lanes[index] = lane;
+      else this.#lanes.fill(lane);
+      state = await this.#parts.readState(lane);
+    } catch (error) {
+      throw endsConnection(error)
+        ? again('once more while asking whether it is there: the next attempt finds out')
+        : mysqlError(error, { doing: `Asking ${table} for its state`, table, sync: claim.sync, lost: true });
+    }
+    if (state?.batchId !== batch.batchId) throw again('the batch is not there: it is written again');
   }
 
   #lane(): Lane {
