@@ -7,6 +7,7 @@ import { config as postgres } from './postgres/config.ts';
 import { config as rest } from './rest/config.ts';
 import { config as s3 } from './s3/config.ts';
 import { config as sqlite } from './sqlite/config.ts';
+import { config as sqlserver } from './sqlserver/config.ts';
 
 export interface ConnectorEntry {
   readonly config: ConnectorConfig;
@@ -20,6 +21,7 @@ export const registry = {
   s3: { config: s3, load: () => import('./s3/index.ts') },
   kafka: { config: kafka, load: () => import('./kafka/index.ts') },
   sqlite: { config: sqlite, load: () => import('./sqlite/index.ts') },
+  sqlserver: { config: sqlserver, load: () => import('./sqlserver/index.ts') },
   mongodb: { config: mongodb, load: () => import('./mongodb/index.ts') },
 } satisfies Record<string, ConnectorEntry>;
 

@@ -129,8 +129,15 @@ describe('the others', () => {
     [
       'MssqlGORM',
       { connection_string: 'sqlserver://gorm:pw@localhost:9930?database=gorm' },
-      { type: 'sqlserver', url: 'sqlserver://gorm:pw@localhost:9930?database=gorm' },
+      { type: 'sqlserver', url: 'sqlserver://gorm:pw@localhost:9930?database=gorm', ssl: 'require' },
     ],
+    [
+      'MssqlGORM',
+      { connection_string: 'sqlserver://gorm:${env:PW}@localhost?database=gorm&encrypt=false' },
+      { type: 'sqlserver', url: 'sqlserver://gorm:${env:PW}@localhost?database=gorm&encrypt=false' },
+    ],
+    ['MssqlGORM', { connection_string: 'sqlserver://gorm:pw@localhost?encrypt=perhaps' }, undefined],
+    ['MssqlGORM', { connection_string: 'sqlserver://gorm:pw@localhost?colour=red' }, undefined],
     ['MssqlGORM', { connection_string: 'server=localhost;user id=sa' }, undefined],
     [
       'MongodbConnector',

@@ -3,9 +3,41 @@ import { filled, literal, refused, type TranslatedConnection } from './result.ts
 import type { IdraConnector } from './schema.ts';
 import type { Side } from './translate.ts';
 
+/** Parameters of Go's driver that change nothing here, by their names in lower case. */
+const withoutEffect: ReadonlySet<string> = new Set([
+  'app name',
+  'application name',
+  'connection timeout',
+  'dial timeout',
+  'keepalive',
+  'log',
+  'packet size',
+  'workstation id',
+  'applicationintent',
+  'multisubnetfailover',
+]);
+
+/** Go's driver does not look at certificates unless it is told to, and encrypts the login alone: here all is encrypted wherever that is not refused aloud. */
 export function translateSqlserver({ connection_string: text }: IdraConnector): TranslatedConnection {
   if (!/^sqlserver:\/\//.test(text) || !URL.canParse(text)) return refused('is no SQL Server address: write sqlserver://user:password@host:port?database=name');
-  return { fields: { type: 'sqlserver', url: literal(text) }, faults: [], notes: [] };
+  // The text stays as it is: parsed and written again, a reference in it would be encoded
+  const [address = '', query = ''] = text.split('?', 2);
+  const faults: string[] = [];
+  const notes: string[] = [];
+  const kept = query.split('&').filter((part) => {
+    const [name = '', value = ''] = [...new URLSearchParams(part)][0] ?? [];
+    const known = name.toLowerCase();
+    if (withoutEffect.has(known)) {
+      notes.push(`${name} makes no difference: it concerns Go's driver alone, and waiting is bounded by this system`);
+      return false;
+    }
+    const asksForEncryption = known === 'encrypt' || known === 'trustservercertificate';
+    if (known !== '' && known !== 'database' && !asksForEncryption) faults.push(`the parameter "${name}" has no counterpart: take it out`);
+    if (asksForEncryption && !/^(true|false|1|0|yes|no|disable)$/i.test(value)) faults.push(`${name} has to be true or false here`);
+    return part !== '';
+  });
+  const encrypt = kept.some((part) => /^(encrypt|trustservercertificate)=/i.test(part)) ? {} : { ssl: 'require' };
+  return { fields: { type: 'sqlserver', url: literal(kept.length === 0 ? address : `${address}?${kept.join('&')}`), ...encrypt }, faults, notes };
 }
 
 export function translateMongodb({ connection_string: text, database }: IdraConnector): TranslatedConnection {

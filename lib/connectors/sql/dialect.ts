@@ -30,6 +30,8 @@ export interface Dialect {
   readonly own: { readonly name: string; readonly text: string; readonly long: string; readonly int64: string; readonly tableSuffix: string };
   /** `INSERT … VALUES (…)` that does nothing where the key is there: what stands before `INTO`, and what stands at the end. */
   readonly insertIgnore: { readonly verb: string; readonly suffix: string };
+  /** Makes a table where it is missing; absent: `CREATE TABLE IF NOT EXISTS`. `name` is quoted, `definition` stands in brackets. */
+  createTable?(name: string, definition: string): string;
 }
 
 /** A quoted, dotted name: `"public"."orders"`. Absent parts are left out. */

@@ -35,11 +35,19 @@ export class StateStatements {
     this.#letters = qualified(dialect, schema, deadLetterTable);
     const { name, text, long, int64, tableSuffix } = dialect.own;
     const q = (column: string): string => dialect.quote(column);
+    const create = (table: string, definition: string): string =>
+      dialect.createTable?.(table, definition) ?? `CREATE TABLE IF NOT EXISTS ${table} ${definition}`;
     this.create = [
-      `CREATE TABLE IF NOT EXISTS ${this.#state} (${q('sync')} ${name} NOT NULL, ${q('shard')} ${name} NOT NULL, ${q('epoch')} ${int64} NOT NULL, ${q('fence')} ${int64} NOT NULL, ` +
-        `${q('seq')} ${int64} NOT NULL, ${q('batch_id')} ${text}, ${q('cursor')} ${text}, ${q('at')} ${text} NOT NULL, PRIMARY KEY (${q('sync')}, ${q('shard')}))${tableSuffix}`,
-      `CREATE TABLE IF NOT EXISTS ${this.#letters} (${q('id')} ${name} NOT NULL PRIMARY KEY, ${q('sync')} ${name} NOT NULL, ${q('place')} ${text} NOT NULL, ${q('code')} ${text} NOT NULL, ` +
-        `${q('reason')} ${text} NOT NULL, ${q('row')} ${long} NOT NULL, ${q('kind')} ${text} NOT NULL, ${q('at')} ${text} NOT NULL)${tableSuffix}`,
+      create(
+        this.#state,
+        `(${q('sync')} ${name} NOT NULL, ${q('shard')} ${name} NOT NULL, ${q('epoch')} ${int64} NOT NULL, ${q('fence')} ${int64} NOT NULL, ` +
+          `${q('seq')} ${int64} NOT NULL, ${q('batch_id')} ${text}, ${q('cursor')} ${text}, ${q('at')} ${text} NOT NULL, PRIMARY KEY (${q('sync')}, ${q('shard')}))${tableSuffix}`,
+      ),
+      create(
+        this.#letters,
+        `(${q('id')} ${name} NOT NULL PRIMARY KEY, ${q('sync')} ${name} NOT NULL, ${q('place')} ${text} NOT NULL, ${q('code')} ${text} NOT NULL, ` +
+          `${q('reason')} ${text} NOT NULL, ${q('row')} ${long} NOT NULL, ${q('kind')} ${text} NOT NULL, ${q('at')} ${text} NOT NULL)${tableSuffix}`,
+      ),
     ];
   }
 

@@ -3,7 +3,7 @@ import sql from 'mssql';
 import { startContainer } from './container.ts';
 import type { Recipe } from './recipe.ts';
 
-/** `sqlserver://user:password@host:port?database=…`, as the driver wants it. Certificates of test servers are their own. */
+/** `sqlserver://user:password@host:port?database=…`, as the tests' own client wants it. Certificates of test servers are their own; `encrypt=false` is for those without any. */
 export function sqlserverConfig(url: string): sql.config {
   const { hostname, port, username, password, searchParams } = new URL(url);
   return {
@@ -12,9 +12,15 @@ export function sqlserverConfig(url: string): sql.config {
     user: decodeURIComponent(username),
     password: decodeURIComponent(password),
     database: searchParams.get('database') ?? 'master',
-    options: { encrypt: true, trustServerCertificate: true },
+    options: { encrypt: searchParams.get('encrypt') !== 'false', trustServerCertificate: true },
     connectionTimeout: 5_000,
+    requestTimeout: 60_000,
   };
+}
+
+/** The same server as a connection of a definition. */
+export function sqlserverConnection(url: string): { readonly type: 'sqlserver'; readonly url: string; readonly ssl: 'disable' | 'require' } {
+  return { type: 'sqlserver', url, ssl: new URL(url).searchParams.get('encrypt') === 'false' ? 'disable' : 'require' };
 }
 
 /** Runs one statement on a connection of its own. */
