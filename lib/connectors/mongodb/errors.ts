@@ -73,10 +73,12 @@ export function hasLabel(error: unknown, label: string): boolean {
 /**
  * An error of the driver as a SyncError, by its code. The server's own text stays out: of a duplicate key it quotes values. `what` says what was being done: `write to orders`.
  */
-export function mongoError(error: unknown, what: string, place: ErrorPlace = {}): SyncError {
-  if (error instanceof SyncError) return error;
+export function mongoError(thrown: unknown, what: string, place: ErrorPlace = {}): SyncError {
+  if (thrown instanceof SyncError) return thrown;
+  // A bulk write wraps whatever stopped it, a lost connection included
+  const error: unknown = thrown instanceof MongoServerError && thrown.errorResponse instanceof MongoError ? thrown.errorResponse : thrown;
   const failed = (code: ErrorCode, advice: string, retry: Retry = 'never'): SyncError =>
-    new SyncError(code, `Could not ${what}: ${advice}.`, { ...place, retry, cause: error });
+    new SyncError(code, `Could not ${what}: ${advice}.`, { ...place, retry, cause: thrown });
   const code = serverCode(error);
   if (code !== null) {
     const meaning = meanings[code];

@@ -47,6 +47,8 @@ export interface InTransaction {
 const keyOf = ({ sync, shard }: Place): string => JSON.stringify([sync, shard]);
 /** Integers as they are: beyond 2^53 a number would change them. */
 const exact = { promoteLongs: false } as const;
+/** Wait for the majority to confirm what is read. */
+const lastingMs = 10_000;
 const majority = { writeConcern: { w: 'majority' as const, j: true } };
 
 export class StateStore {
@@ -58,8 +60,10 @@ export class StateStore {
     this.#letters = db.collection(deadLetterCollection);
   }
 
-  async read(place: Place): Promise<Stored | null> {
-    const found = await this.#states.findOne({ _id: keyOf(place) }, { ...exact, readPreference: 'primary' });
+  /** `lasting`: what no election can take back any more; needs a replica set, and waits for its majority. */
+  async read(place: Place, { lasting = false }: { readonly lasting?: boolean } = {}): Promise<Stored | null> {
+    const surely = lasting ? { readConcern: { level: 'linearizable' as const }, maxTimeMS: lastingMs } : {};
+    const found = await this.#states.findOne({ _id: keyOf(place) }, { ...exact, ...surely, readPreference: 'primary' });
     return found === null ? null : storedOf(found);
   }
 

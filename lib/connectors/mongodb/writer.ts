@@ -35,6 +35,8 @@ export class MongodbWriter implements Writer {
   #committed: DestinationState;
   #batch: Encoded[] = [];
   #broken = false;
+  /** Session of the transaction before, by whose times the next one reads. */
+  #before: ClientSession | null = null;
 
   constructor(options: WriterOptions) {
     this.#o = options;
@@ -101,6 +103,9 @@ export class MongodbWriter implements Writer {
     const { session, claim, operations, state } = this.#o;
     for (let tries = 1; ; tries++) {
       const transaction = session.client.startSession();
+      // A router of a sharded cluster may be behind the one that took the batch before
+      if (this.#before?.clusterTime !== undefined) transaction.advanceClusterTime(this.#before.clusterTime);
+      if (this.#before?.operationTime !== undefined) transaction.advanceOperationTime(this.#before.operationTime);
       try {
         transaction.startTransaction({ readConcern: { level: 'snapshot' }, writeConcern: { w: 'majority' }, readPreference: 'primary' });
         // First, so that two writers meet here and not after the rows
@@ -109,6 +114,7 @@ export class MongodbWriter implements Writer {
         await this.#apply(writes, transaction);
         await state.storeLetters(claim.sync, batch, { session: transaction });
         await this.#end(transaction, batch);
+        this.#before = transaction;
         return;
       } catch (error) {
         if (transaction.inTransaction()) await transaction.abortTransaction();
@@ -133,7 +139,7 @@ export class MongodbWriter implements Writer {
           await sleep(50 * 2 ** tries);
           continue;
         }
-        const stored = await state.read(claim);
+        const stored = await state.read(claim, { lasting: true });
         if (stored?.state.batchId === batch.batchId) return;
         throw new SyncError(
           'CONNECTION_FAILED',

@@ -107,7 +107,7 @@ async function startNode({ id, roles, cluster, controllerPort, replicas }: Node,
   ];
   await writeFile(file, `${lines.join('\n')}\n`);
   const run = [...javaOptions, '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-cp', found.path];
-  await runTool(java, [...run, 'kafka.tools.StorageTool', 'format', '-t', cluster, '-c', file, ...(options.format ?? [])]);
+  await runTool(java, [...run, 'kafka.tools.StorageTool', 'format', `--cluster-id=${cluster}`, '-c', file, ...(options.format ?? [])]);
   const server = await ServerProcess.start({ name: 'Kafka', command: java, arguments: [...run, 'kafka.Kafka', file] }, folder);
   try {
     await server.ready(() => version(own));
