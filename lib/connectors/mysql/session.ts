@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import mysql from 'mysql2';
 import { SyncError } from '../../errors.ts';
 import type { Value } from '../../values/types.ts';
+import { driverTls, watchEncryption } from './encryption.ts';
 import { endsConnection, mysqlError } from './errors.ts';
 import type { Settings } from './settings.ts';
 
@@ -86,13 +87,14 @@ export class Session implements AsyncDisposable {
   }
 
   static async open(settings: Settings, purpose: 'source' | 'destination'): Promise<Session> {
-    const { host, port, user, password, database, tls, name } = settings;
+    const { host, port, user, password, database, name } = settings;
+    const ssl = driverTls(settings);
     const connection = mysql.createConnection({
       ...(host.startsWith('/') ? { socketPath: host } : { host, port }),
       ...(user === undefined ? {} : { user }),
       ...(password === undefined ? {} : { password }),
       ...(database === undefined ? {} : { database }),
-      ...(tls === undefined ? {} : { ssl: tls }),
+      ...(ssl === undefined ? {} : { ssl }),
       charset: 'utf8mb4',
       connectTimeout: 10_000,
       enableKeepAlive: true,
@@ -100,11 +102,13 @@ export class Session implements AsyncDisposable {
       flags: [purpose === 'destination' ? '+LOCAL_FILES' : '-LOCAL_FILES'],
       connectAttributes: { program_name: 'idra' },
     });
+    const encryption = watchEncryption(connection, settings);
     try {
       await new Promise<void>((resolve, reject) => {
         connection.once('error', reject);
         connection.connect((error) => (error === null ? resolve() : reject(error)));
       });
+      encryption.assertCompared();
       const { rows } = await execute(connection, 'SELECT VERSION(), @@local_infile, @@max_allowed_packet', []);
       const session = new Session(connection, { server: readServer(rows[0] ?? []), name });
       await session.query('SET NAMES utf8mb4');
@@ -114,7 +118,7 @@ export class Session implements AsyncDisposable {
     } catch (error) {
       connection.on('error', () => undefined);
       connection.destroy();
-      throw mysqlError(error, { doing: `Connecting to ${name}`, lost: true });
+      throw mysqlError(encryption.explained(error), { doing: `Connecting to ${name}`, lost: true });
     }
   }
 
@@ -165,9 +169,10 @@ export class Session implements AsyncDisposable {
     if (this.#lost) return this.destroy();
     const timer = setTimeout(() => this.destroy(), 2000);
     await new Promise<void>((resolve) => {
-      // That it is gone already, or cannot be ended in order, changes nothing: it is being given up
-      this.connection.end(() => resolve());
+      // The server closes last: before that it still counts the session, which could be one too many for a limit
       this.whenGone(resolve);
+      // That it is gone already, or cannot be ended in order, changes nothing: it is being given up
+      this.connection.end(() => undefined);
     });
     clearTimeout(timer);
     this.destroy();

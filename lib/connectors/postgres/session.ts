@@ -127,7 +127,11 @@ async function attempt(settings: Settings, applicationName: string, encrypted: b
     ssl: encrypted ? tls.options : false,
   });
   let asked = false;
+  let upgrading = false;
   const connection = (client as unknown as { connection: EventEmitter }).connection;
+  connection.once('sslconnect', () => {
+    upgrading = true;
+  });
   for (const request of ['authenticationCleartextPassword', 'authenticationMD5Password', 'authenticationSASL'])
     connection.once(request, () => {
       asked = true;
@@ -136,7 +140,14 @@ async function attempt(settings: Settings, applicationName: string, encrypted: b
     await client.connect();
   } catch (error) {
     client.on('error', () => undefined);
-    socketOf(client)?.destroy();
+    const socket = socketOf(client);
+    socket?.destroy();
+    // One byte answers the request to encrypt, and it was no yes
+    if (encrypted && tls.mode === 'force' && !upgrading && (socket?.bytesRead ?? 0) > 0)
+      throw new SyncError('CONNECTION_FAILED', `${settings.name} makes no encrypted connections, and the connection asks for one. See ssl.`, {
+        field: 'ssl',
+        cause: error,
+      });
     // Without a password the driver gives up by itself, in words alone
     if (asked && password === undefined && sqlState(error) === undefined)
       throw new SyncError('AUTHENTICATION_FAILED', `${settings.name} asks for a password, and the connection has none.`, { field: 'password', cause: error });
@@ -151,6 +162,6 @@ function cutName(name: string): string {
 }
 
 /** The driver's socket: its own way to end a connection waits for the server. */
-function socketOf(client: pg.Client): { destroy(): void } | undefined {
-  return (client as unknown as { connection?: { stream?: { destroy(): void } } }).connection?.stream;
+function socketOf(client: pg.Client): { destroy(): void; readonly bytesRead: number } | undefined {
+  return (client as unknown as { connection?: { stream?: { destroy(): void; readonly bytesRead: number } } }).connection?.stream;
 }

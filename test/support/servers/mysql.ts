@@ -1,5 +1,5 @@
 /** MariaDB or MySQL, whichever is there: row-based binary log on, LOAD DATA LOCAL allowed, nothing flushed to disk for safety's sake. */
-import { writeFile } from 'node:fs/promises';
+import { chown, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import mysql from 'mysql2/promise';
 import { unprivileged } from './account.ts';
@@ -48,8 +48,10 @@ async function initialize(program: string, folder: string, account: { uid: numbe
   await runTool(installer, ['--no-defaults', '--auth-root-authentication-method=normal', '--skip-test-db', data], as);
 }
 
-/** A server of one's own, for tests that kill, pause or restart it. */
-export async function startMysql(): Promise<RunningServer & { readonly process: ServerProcess }> {
+/** A server of one's own, for tests that kill, pause or restart it. `files` are written beside its data, and belong to its account; `%` in an argument is that folder. */
+export async function startMysql(
+  options: { readonly arguments?: readonly string[]; readonly files?: Readonly<Record<string, string>> } = {},
+): Promise<RunningServer & { readonly process: ServerProcess }> {
   const program = findProgram('mariadbd', 'mysqld');
   if (program === undefined) throw new Error('no MariaDB or MySQL on this machine');
   const account = unprivileged('mysql');
@@ -57,10 +59,15 @@ export async function startMysql(): Promise<RunningServer & { readonly process: 
   await initialize(program, folder, account);
   const grant = `CREATE USER IF NOT EXISTS 'idra'@'%' IDENTIFIED BY '${password}';\nGRANT ALL PRIVILEGES ON *.* TO 'idra'@'%' WITH GRANT OPTION;\n`;
   await writeFile(join(folder, 'init.sql'), grant, { mode: 0o644 });
+  for (const [name, text] of Object.entries(options.files ?? {})) {
+    await writeFile(join(folder, name), text, { mode: 0o600 });
+    if (account !== undefined) await chown(join(folder, name), account.uid, account.gid);
+  }
+  const more = (options.arguments ?? []).map((argument) => argument.replace('%', folder));
   const port = await freePort();
   const own = ['--no-defaults', `--datadir=${join(folder, 'data')}`, `--port=${port}`, '--bind-address=127.0.0.1', `--socket=${join(folder, 'socket')}`];
   const server = await ServerProcess.start(
-    { name: 'MariaDB', command: program, arguments: [...own, `--init-file=${join(folder, 'init.sql')}`, ...settings], account },
+    { name: 'MariaDB', command: program, arguments: [...own, `--init-file=${join(folder, 'init.sql')}`, ...settings, ...more], account },
     folder,
   );
   const url = urlAt('idra', port);
