@@ -19,14 +19,14 @@ class TopicWorld implements AsyncDisposable {
   readonly #stack: AsyncDisposableStack;
   readonly #folder: string;
   readonly #brokers: string;
-  readonly #topic: string;
+  readonly topic: string;
   #messages = 0;
 
   private constructor(parts: { stack: AsyncDisposableStack; folder: string; brokers: string; topic: string }) {
     this.#stack = parts.stack;
     this.#folder = parts.folder;
     this.#brokers = parts.brokers;
-    this.#topic = parts.topic;
+    this.topic = parts.topic;
   }
 
   static async make(): Promise<TopicWorld> {
@@ -35,18 +35,25 @@ class TopicWorld implements AsyncDisposable {
     const fresh = stack.use(await freshDatabase('kafka'));
     const topic = `${fresh.name}orders`;
     await makeTopic(fresh.url, topic, { partitions });
+    const world = new TopicWorld({ stack, folder, brokers: fresh.url, topic });
+    await world.define();
+    return world;
+  }
+
+  /** Writes the definitions, with other fields of the sync. */
+  async define(more: object = {}): Promise<void> {
     const sync = {
       name: 'orders',
-      source: { connection: 'from', topic, partitionColumn: 'p', group: topic },
+      source: { connection: 'from', topic: this.topic, partitionColumn: 'p', group: this.topic },
       destination: { connection: 'to', table: 'orders_copy' },
       mode: 'stream',
       write: 'insert',
       batch: { rows: 300, bytes: '1MB' },
       lock: { ttl: '2s', wait: '30s' },
+      ...more,
     };
-    const connections = { from: { type: 'kafka', brokers: fresh.url.split(',') }, to: { type: 'sqlite', path: join(folder, 'copy.db') } };
-    await writeFile(join(folder, 'syncs.json'), JSON.stringify({ connections, syncs: [sync] }));
-    return new TopicWorld({ stack, folder, brokers: fresh.url, topic });
+    const connections = { from: { type: 'kafka', brokers: this.#brokers.split(',') }, to: { type: 'sqlite', path: join(this.#folder, 'copy.db') } };
+    await writeFile(join(this.#folder, 'syncs.json'), JSON.stringify({ connections, syncs: [sync] }));
   }
 
   async grow(count: number): Promise<void> {
@@ -54,7 +61,20 @@ class TopicWorld implements AsyncDisposable {
       const id = ++this.#messages;
       return { partition: id % partitions, key: String(id), value: JSON.stringify({ id, note: `note ${id} ☕` }) };
     });
-    await produce(this.#brokers, this.#topic, messages);
+    await produce(this.#brokers, this.topic, messages);
+  }
+
+  /** One message that is no row, behind what is there. */
+  async spoil(value: string): Promise<void> {
+    await produce(this.#brokers, this.topic, [{ partition: 0, value }]);
+  }
+
+  async removeTopic(): Promise<void> {
+    await withAdmin(this.#brokers, (admin) => admin.deleteTopics({ topics: [this.topic] }));
+  }
+
+  letters(): unknown[] {
+    return this.query('SELECT place, code, "row", kind FROM _idra_dead_letters');
   }
 
   start(orders: Partial<Orders> = {}): IdraProcess {
@@ -71,23 +91,23 @@ class TopicWorld implements AsyncDisposable {
 
   /** Ids that are missing, and those that are there more than once. */
   difference(): { missing: number[]; doubled: number[] } {
-    const counts = new Map(this.#query<[number, number]>('SELECT id, count(*) FROM orders_copy GROUP BY id'));
+    const counts = new Map(this.query<[number, number]>('SELECT id, count(*) FROM orders_copy GROUP BY id'));
     const missing = Array.from({ length: this.#messages }, (_, index) => index + 1).filter((id) => !counts.has(id));
     return { missing, doubled: [...counts].filter(([id, count]) => count > 1 || id > this.#messages).map(([id]) => id) };
   }
 
   /** What the group shows of each partition, and how many rows of it are in the destination. Nothing committed is 0. */
   async positions(): Promise<{ partition: number; shown: number; rows: number }[]> {
-    const [found] = await withAdmin(this.#brokers, (admin) => admin.fetchOffsets({ groupId: this.#topic, topics: [this.#topic] }));
-    const there = this.#query<[string]>("SELECT name FROM sqlite_master WHERE name = 'orders_copy'").length > 0;
-    const rows = new Map(there ? this.#query<[number, number]>('SELECT p, count(*) FROM orders_copy GROUP BY p') : []);
+    const [found] = await withAdmin(this.#brokers, (admin) => admin.fetchOffsets({ groupId: this.topic, topics: [this.topic] }));
+    const there = this.query<[string]>("SELECT name FROM sqlite_master WHERE name = 'orders_copy'").length > 0;
+    const rows = new Map(there ? this.query<[number, number]>('SELECT p, count(*) FROM orders_copy GROUP BY p') : []);
     return Array.from({ length: partitions }, (_, partition) => {
       const offset = Number(found?.partitions.find((each) => each.partition === partition)?.offset ?? -1);
       return { partition, shown: Math.max(0, offset), rows: rows.get(partition) ?? 0 };
     });
   }
 
-  #query<T>(sql: string): T[] {
+  query<T>(sql: string): T[] {
     const db = new Database(join(this.#folder, 'copy.db'));
     try {
       return db.prepare(sql).raw(true).all() as T[];
@@ -144,6 +164,32 @@ await describeWith(['kafka'], 'source kafka under faults', () => {
       killed++;
     }
     expect(await world.run()).toMatchObject({ status: 'succeeded', caughtUp: true });
+    expect(world.difference()).toEqual(exact);
+  });
+
+  it('stops at a message that is no row, with all before it in its partition committed, and goes on once it may set it aside', {
+    timeout: 60_000,
+  }, async () => {
+    await using world = await TopicWorld.make();
+    await world.grow(600);
+    await world.spoil('{"id": 1, broken');
+    await world.grow(300);
+    const place = `${world.topic}/0@200`;
+    const failed = await world.run();
+    expect(failed).toMatchObject({ status: 'failed', error: { code: 'ROW_MALFORMED', message: expect.stringContaining(place) } });
+    expect(world.query('SELECT count(*) FROM orders_copy WHERE p = 0')).toEqual([[200]]);
+    await world.define({ onError: 'deadLetter' });
+    expect(await world.run()).toMatchObject({ status: 'succeeded', caughtUp: true, deadLettered: 1 });
+    expect(world.difference()).toEqual(exact);
+    expect(world.letters()).toEqual([[place, 'ROW_MALFORMED', JSON.stringify('{"id": 1, broken'), 'raw']]);
+  });
+
+  it('names a topic that is gone, and keeps what was read of it', { timeout: 60_000 }, async () => {
+    await using world = await TopicWorld.make();
+    await world.grow(300);
+    expect(await world.run()).toMatchObject({ status: 'succeeded', written: 300 });
+    await world.removeTopic();
+    expect(await world.run()).toMatchObject({ status: 'failed', error: { code: 'NOT_FOUND', message: expect.stringContaining(world.topic) } });
     expect(world.difference()).toEqual(exact);
   });
 });
