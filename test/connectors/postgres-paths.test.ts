@@ -267,3 +267,28 @@ describe('sessions', () => {
     expect(await destination.max?.(['id'])).toEqual(['1']);
   });
 });
+
+describe('rows that a trigger drops', () => {
+  it.each(['insert', 'upsert', 'of a key twice', 'changes', 'replace'])('stop the batch before the position passes them: %s', async (way) => {
+    const schema: Schema = { name: freshName('dropping'), columns: [column('id', 'int64', false), column('v', 'string')], key: ['id'] };
+    await harness.execute?.(`CREATE TABLE ${quote(schema.name)} (id bigint PRIMARY KEY, v text);
+      CREATE FUNCTION ${quote(`${schema.name}_drop`)}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF new.id = 2 THEN RETURN NULL; END IF; RETURN new; END';
+      CREATE TRIGGER drops BEFORE INSERT ON ${quote(schema.name)} FOR EACH ROW EXECUTE FUNCTION ${quote(`${schema.name}_drop`)}()`);
+    const rows: Row[] = [
+      ['1', 'a'],
+      ['2', 'b'],
+      ['3', 'c'],
+    ];
+    if (way === 'of a key twice') rows.push(['3', 'd']);
+    const write = way === 'insert' || way === 'replace' ? way : 'upsert';
+    const chunk = way === 'changes' ? { operations: Uint8Array.of(0, 1, 2) } : {};
+    const batch = way === 'replace' ? { cursor: null, final: true } : {};
+    await failure(() => writeAll(harness, schema, rows, { write, chunk, batch }), 'ROWS_UNACCOUNTED', schema.name);
+    expect(await rowsOf(`SELECT id FROM ${quote(schema.name)}`)).toEqual([]);
+    await using destination = await destinationOf(harness, schema.name, { write });
+    expect(await destination.state()).toMatchObject({ seq: 0n, cursor: null });
+    if (way === 'of a key twice') rows.splice(1, 1);
+    else rows.splice(1, 1, ['4', 'b']);
+    expect(await writeAll(harness, schema, rows, { write, chunk, batch, claim: claimOf(2) })).toMatchObject({ seq: 1n });
+  });
+});

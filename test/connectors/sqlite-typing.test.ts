@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { config } from '../../lib/connectors/sqlite/config.ts';
 import { declaredType } from '../../lib/connectors/sqlite/types.ts';
 import { type Column, type Row, typeName } from '../../lib/values/types.ts';
-import { column, failure, openSource, readAll, readTable, type SourceAsk, writeAll } from '../conformance/drive.ts';
+import { claimOf, column, failure, openSource, readAll, readTable, type SourceAsk, writeAll } from '../conformance/drive.ts';
 import type { Harness } from '../conformance/harness.ts';
 import { sqliteHarness } from './sqlite-harness.ts';
 
@@ -240,6 +240,33 @@ describe('dynamic typing', () => {
       await writeAll(harness, schema, rows, { write: 'replace', batch: { cursor: null, final: true } });
       expect(texts(await harness.read(schema.name, columns)), name).toEqual(texts(rows));
     }
+  });
+
+  it.each(['insert', 'upsert', 'replace'] as const)('stops before the position passes rows that a trigger drops: %s', async (write) => {
+    const schema = { name: `dropping_${write}`, columns: [column('id', 'int64', false), column('v', 'string')], key: ['id'] };
+    make(schema.name, 'id INTEGER PRIMARY KEY, v TEXT', "(7, 'old')");
+    database.exec(`CREATE TRIGGER "${write} drops" BEFORE INSERT ON ${schema.name} WHEN new.id = 2 BEGIN SELECT RAISE(IGNORE); END`);
+    const batch = { cursor: write === 'replace' ? null : 'after', final: write === 'replace' };
+    await failure(
+      () =>
+        writeAll(
+          harness,
+          schema,
+          ['1', '2', '3'].map((id) => [id, 'new']),
+          { write, batch },
+        ),
+      'ROWS_UNACCOUNTED',
+      schema.name,
+    );
+    expect((await readTable(harness, schema.name)).rows).toEqual([[7, 'old']]);
+    expect(
+      await writeAll(
+        harness,
+        schema,
+        ['1', '3'].map((id) => [id, 'new']),
+        { write, batch, claim: claimOf(2) },
+      ),
+    ).toMatchObject({ seq: 1n });
   });
 
   it('refuses NULL in a primary key, which SQLite allows', async () => {

@@ -114,6 +114,13 @@ function databaseError(error: pg.DatabaseError, sqlState: string, { doing, place
   });
 }
 
+/** A statement passed and changed fewer rows than it was given. */
+export function droppedRows(table: string, { taken, of }: { readonly taken: number; readonly of: number }): SyncError {
+  return new SyncError('ROWS_UNACCOUNTED', `${table} took ${taken} of ${of} rows, so the batch is rolled back: a trigger or rule of the table drops rows.`, {
+    table,
+  });
+}
+
 /** SQLSTATE of an error that came from the server. */
 export function sqlState(error: unknown): string | undefined {
   return error instanceof pg.DatabaseError ? error.code : undefined;

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import pgCopy from 'pg-copy-streams';
 import { SyncError } from '../../errors.ts';
 import { binaryHeader, binaryTrailer } from './copy-binary.ts';
+import { droppedRows } from './errors.ts';
 import { Session } from './session.ts';
 import type { Settings } from './settings.ts';
 
@@ -108,10 +109,7 @@ export class Lane implements AsyncDisposable {
     if (!copy.stream.destroyed) copy.stream.end(copy.target.format === 'binary' ? binaryTrailer : undefined);
     await copy.ended;
     this.#copy = null;
-    if (copy.stream.rowCount !== copy.rows)
-      throw new SyncError('ROWS_UNACCOUNTED', `PostgreSQL took ${copy.stream.rowCount} of ${copy.rows} rows: a trigger or rule of the table drops rows.`, {
-        table: copy.target.into,
-      });
+    if (copy.stream.rowCount !== copy.rows) throw droppedRows(copy.target.into, { taken: copy.stream.rowCount, of: copy.rows });
     return copy.rows;
   }
 

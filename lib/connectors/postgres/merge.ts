@@ -30,6 +30,19 @@ export function upsertFrom(table: PreparedTable, from: string, options: { dedupe
   return `INSERT INTO ${table.place.sql} (${names(table)})${overriding(table)} SELECT ${table.columns.map(({ name }) => `b.${quote(name)}`).join(', ')} FROM ${rows}${where} ${onConflict(table)}`;
 }
 
+/** How many rows `upsertFrom` has to change, those of a key twice counted once. */
+export function keysIn(table: PreparedTable, from: string, { operations }: { operations: boolean }): string {
+  const key = keyList(table);
+  if (!operations) return `SELECT count(*) FROM (SELECT DISTINCT ${key} FROM ${from}) AS b`;
+  const last = `SELECT DISTINCT ON (${key}) ${operationColumn} FROM ${from} ORDER BY ${key}, ctid DESC`;
+  return `SELECT count(*) FROM (${last}) AS b WHERE ${operationColumn} <> 2`;
+}
+
+/** An upsert of nothing but keys leaves alone what is there, and says so in its count. */
+export function onlyKeys(table: PreparedTable): boolean {
+  return table.softDelete === null && table.columns.every(({ name }) => table.key.includes(name));
+}
+
 /** Deletes (or marks) the rows whose last operation in the batch is a delete. */
 export function deleteFrom(table: PreparedTable, from: string): string {
   const key = keyList(table);
@@ -50,16 +63,17 @@ export function nullKeyCheck(table: PreparedTable, from: string): string | null 
  * The staged rows take the place of the old ones. DELETE rather than TRUNCATE: readers see the old rows until the commit, and wait for nothing. A table that others refer to keeps the rows
  * whose keys stay.
  */
-export function replaceStatements(table: PreparedTable, referenced: boolean): string[] {
+export function replaceStatements(table: PreparedTable, referenced: boolean): { count: string; remove: string; insert: string; empty: string } {
   const stage = table.stage ?? '';
+  const around = { count: `SELECT count(*) FROM ${stage}`, empty: `TRUNCATE ${stage}` };
   const insert = `INSERT INTO ${table.place.sql} (${names(table)})${overriding(table)} SELECT ${names(table)} FROM ${stage}`;
-  if (!referenced || table.key.length === 0) return [`DELETE FROM ${table.place.sql}`, insert, `TRUNCATE ${stage}`];
+  if (!referenced || table.key.length === 0) return { ...around, remove: `DELETE FROM ${table.place.sql}`, insert };
   const same = table.key.map((name) => `t.${quote(name)} = s.${quote(name)}`).join(' AND ');
-  return [
-    `DELETE FROM ${table.place.sql} AS t WHERE NOT EXISTS (SELECT 1 FROM ${stage} AS s WHERE ${same})`,
-    `${insert} ${onConflict(table)}`,
-    `TRUNCATE ${stage}`,
-  ];
+  return {
+    ...around,
+    remove: `DELETE FROM ${table.place.sql} AS t WHERE NOT EXISTS (SELECT 1 FROM ${stage} AS s WHERE ${same})`,
+    insert: `${insert} ${onConflict(table)}`,
+  };
 }
 
 export const referencedQuery = "SELECT 1 FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confrelid = to_regclass($1) LIMIT 1";

@@ -4,7 +4,7 @@ import type { Batch, Chunk, Claim, Committed, DestinationState, RowChunk, Writer
 import type { Statement } from '../sql/dialect.ts';
 import { fencedError, readState, type StateStatements } from '../sql/state.ts';
 import { RowEncoder } from './encoder.ts';
-import { postgresError, sqlState } from './errors.ts';
+import { droppedRows, postgresError, sqlState } from './errors.ts';
 import type { CopyTarget, Lane } from './lane.ts';
 import {
   batchTable,
@@ -12,8 +12,10 @@ import {
   createBatchTable,
   createChangesTable,
   deleteFrom,
+  keysIn,
   names,
   nullKeyCheck,
+  onlyKeys,
   operationColumn,
   referencedQuery,
   replaceStatements,
@@ -212,7 +214,7 @@ export class PostgresWriter implements Writer {
     const target = lane.target;
     if (target === null) return;
     await lane.send(encoder.take(), 0);
-    await lane.endCopy();
+    const rows = await lane.endCopy();
     const changes = target.into.startsWith(changesTable);
     if (!changes && !this.#setup.upsert) return;
     const { table, ignoreDeletes } = this.#setup;
@@ -227,18 +229,17 @@ export class PostgresWriter implements Writer {
     await options.after;
     if (changes) {
       if (!ignoreDeletes) await session.query(deleteFrom(table, from));
-      await session.query(upsertFrom(table, from, { dedupe: true, operations: true }));
-    } else await this.#upsert(lane);
+      await this.#merge(session, { from, rows, dedupe: true, operations: true });
+    } else await this.#upsert(lane, rows);
     if (options.last !== true) await session.query(`TRUNCATE ${from}`);
   }
 
-  async #upsert(lane: Lane): Promise<void> {
-    const { table } = this.#setup;
+  async #upsert(lane: Lane, rows: number): Promise<void> {
     const session = await lane.session();
     if (!this.#dedupe) {
       await session.query('SAVEPOINT idra_upsert');
       try {
-        await session.query(upsertFrom(table, batchTable, { dedupe: false, operations: false }));
+        await this.#merge(session, { from: batchTable, rows, dedupe: false, operations: false });
         await session.query('RELEASE SAVEPOINT idra_upsert');
         return;
       } catch (error) {
@@ -248,7 +249,17 @@ export class PostgresWriter implements Writer {
         await session.query('ROLLBACK TO SAVEPOINT idra_upsert');
       }
     }
-    await session.query(upsertFrom(table, batchTable, { dedupe: true, operations: false }));
+    await this.#merge(session, { from: batchTable, rows, dedupe: true, operations: false });
+  }
+
+  /** Counted before the position passes the rows; a row of a key that comes again in the batch is one with it. */
+  async #merge(session: Session, batch: { from: string; rows: number; dedupe: boolean; operations: boolean }): Promise<void> {
+    const { table } = this.#setup;
+    const { from, rows, operations } = batch;
+    const { rowCount } = await session.run(upsertFrom(table, from, batch));
+    if (rowCount === rows || onlyKeys(table)) return;
+    const of = Number((await session.query(keysIn(table, from, { operations })))[0]?.[0]);
+    if (rowCount !== of) throw droppedRows(table.place.name, { taken: rowCount, of });
   }
 
   async #finish(lane: Lane, batch: Batch): Promise<void> {
@@ -256,7 +267,12 @@ export class PostgresWriter implements Writer {
     const session = await lane.session();
     if (batch.final === true && table.stage !== null) {
       const referenced = (await session.query(referencedQuery, [table.place.sql])).length > 0;
-      for (const statement of replaceStatements(table, referenced)) await session.query(statement);
+      const { count, remove, insert, empty } = replaceStatements(table, referenced);
+      const of = Number((await session.query(count))[0]?.[0]);
+      await session.query(remove);
+      const { rowCount } = await session.run(insert);
+      if (rowCount !== of && !(referenced && onlyKeys(table))) throw droppedRows(table.place.name, { taken: rowCount, of });
+      await session.query(empty);
     }
     const run = async ({ sql, params }: Statement): Promise<number> => (await session.run(sql, params)).rowCount;
     for (const letter of batch.deadLetters ?? []) await run(statements.insertDeadLetter(claim.sync, letter));

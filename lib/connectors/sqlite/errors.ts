@@ -66,6 +66,17 @@ export function sqliteError(error: unknown, what: string, place: ErrorPlace = {}
   });
 }
 
+/** A statement passed and changed fewer rows than it was given. */
+export function droppedRows(table: string, { taken, of }: { readonly taken: number; readonly of: number }): SyncError {
+  return new SyncError(
+    'ROWS_UNACCOUNTED',
+    `${table} took ${taken} of ${of} rows, so the batch is rolled back: a trigger of the table drops rows (RAISE(IGNORE)).`,
+    {
+      table,
+    },
+  );
+}
+
 /** A statement with a part that the user wrote: what SQLite cannot compile is theirs to change. */
 export function statementError(error: unknown, what: string, place: ErrorPlace = {}): SyncError {
   if (sqliteCode(error) !== 'SQLITE_ERROR' && !(error instanceof RangeError)) return sqliteError(error, what, place);

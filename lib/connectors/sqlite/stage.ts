@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import type { Schema } from '../../values/types.ts';
 import { type Database, Pacer, type Statements } from './database.ts';
 import { quote } from './dialect.ts';
+import { droppedRows } from './errors.ts';
 import type { TargetColumn } from './write-values.ts';
 
 /** Rows moved in one statement: it blocks the event loop while it runs. */
@@ -52,15 +53,17 @@ export async function swap(
   database.exec(`DELETE FROM main.${quote(table)}`);
   const move = `INSERT INTO main.${quote(table)} (${list}) SELECT ${list} FROM main.${quote(stage)}`;
   const rowid = rowidName(schema);
-  if (rowid === null) statements.run({ sql: move, params: [] });
+  const of = Number(statements.first({ sql: `SELECT count(*) FROM main.${quote(stage)}`, params: [] })?.[0]);
+  let taken = rowid === null ? statements.run({ sql: move, params: [] }) : 0;
   for (let after: bigint | null = null; rowid !== null; ) {
     const page = ` WHERE ${after === null ? '? IS NULL' : `${rowid} > ?`} ORDER BY ${rowid} LIMIT ${moveRows}`;
     const last: unknown = statements.first({ sql: `SELECT max(r) FROM (SELECT ${rowid} AS r FROM main.${quote(stage)}${page})`, params: [after] })?.[0];
     if (typeof last !== 'bigint') break;
-    statements.run({ sql: `${move}${page}`, params: [after] });
+    taken += statements.run({ sql: `${move}${page}`, params: [after] });
     after = last;
     await pacer.turn();
   }
+  if (taken !== of) throw droppedRows(table, { taken, of });
   dropStage(database, stage);
 }
 

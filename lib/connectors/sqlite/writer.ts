@@ -2,7 +2,7 @@ import { isRowError, SyncError } from '../../errors.ts';
 import type { Batch, Chunk, Claim, Committed, DestinationState, RowChunk, Writer } from '../connector.ts';
 import { fencedError, readState, type StateStatements } from '../sql/state.ts';
 import { type Database, retryBusy, type Statements } from './database.ts';
-import { sqliteError } from './errors.ts';
+import { droppedRows, sqliteError } from './errors.ts';
 import { createStage, swap } from './stage.ts';
 import { type RowCounts, TableWriter, type TableWriterOptions } from './table-writer.ts';
 
@@ -24,6 +24,8 @@ export class SqliteWriter implements Writer {
   readonly #rows: TableWriter;
   #committed: DestinationState;
   #counts: RowCounts = { written: 0, deleted: 0 };
+  /** Rows of the open batch that came in. */
+  #taken = 0;
   #open = false;
   /** After an error the batch is not whole: nothing of it may be committed. */
   #broken = false;
@@ -41,7 +43,9 @@ export class SqliteWriter implements Writer {
   async write(chunk: Chunk): Promise<void> {
     await this.#guard('write', async () => {
       await this.#begin();
-      await this.#rows.apply(rowsOf(chunk).rows, rowsOf(chunk).operations, this.#counts);
+      const { rows, operations } = rowsOf(chunk);
+      this.#taken += rows.length;
+      await this.#rows.apply(rows, operations, this.#counts);
     });
   }
 
@@ -54,6 +58,7 @@ export class SqliteWriter implements Writer {
       database.exec('SAVEPOINT idra_attempt');
       try {
         await this.#rows.apply(chunk.rows, chunk.operations, this.#counts);
+        this.#taken += chunk.rows.length;
       } catch (error) {
         if (!isRowError(error)) throw error;
         failure = error;
@@ -70,6 +75,7 @@ export class SqliteWriter implements Writer {
     const { seq } = this.#committed;
     await this.#guard('commit', async () => {
       await this.#begin();
+      this.#account();
       for (const letter of batch.deadLetters ?? []) statements.run(state.insertDeadLetter(claim.sync, letter));
       for (const id of batch.resolved ?? []) statements.run(state.deleteDeadLetter(claim.sync, id));
       if (batch.final === true && stage !== null) await swap(database, statements, { stage, table: table.table, schema: table.schema });
@@ -79,21 +85,31 @@ export class SqliteWriter implements Writer {
     const { epoch, fence } = claim;
     this.#committed = { epoch, fence, seq: seq + 1n, batchId: batch.batchId, cursor: batch.cursor };
     const done: Committed = { seq: seq + 1n, ...this.#counts };
-    this.#counts = { written: 0, deleted: 0 };
-    this.#open = false;
+    this.#reset();
     return done;
   }
 
   async discard(): Promise<void> {
     const { database } = this.#o;
     if (database.open && database.inTransaction) database.exec('ROLLBACK');
-    this.#counts = { written: 0, deleted: 0 };
-    this.#open = false;
+    this.#reset();
     this.#broken = false;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.discard();
+  }
+
+  #reset(): void {
+    this.#counts = { written: 0, deleted: 0 };
+    this.#taken = 0;
+    this.#open = false;
+  }
+
+  /** Before the position passes them. */
+  #account(): void {
+    const { written, deleted } = this.#counts;
+    if (written + deleted !== this.#taken) throw droppedRows(this.#o.table.title, { taken: written + deleted, of: this.#taken });
   }
 
   async #begin(): Promise<void> {
