@@ -38,7 +38,7 @@ async function attemptLetters(writer: Writer, letters: readonly StoredDeadLetter
   for (const letter of letters) {
     if (letter.kind !== 'row') continue;
     const row = rowFromText(schema.columns, letter.row);
-    // A letter of columns that have changed their type since stays: it is counted as still refused.
+    // A letter of columns that have changed their name or type since stays: it is counted as still refused.
     if (row === null) continue;
     const chunk: RowChunk = { kind: 'rows', rows: [row], bytes: letter.row.length, boundary: null };
     try {

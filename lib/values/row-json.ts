@@ -21,11 +21,11 @@ export function rowToText(columns: readonly Named[], row: Row): string {
 
 /**
  * Reverse of `rowToText`. A column without a member is NULL; text that is no value of its type stays text, for the writer's checks to refuse by name.
- * Null where the text is no such object.
+ * Null where the text is no such object, or has a member that is none of the columns: its value would be lost.
  */
 export function rowFromText(columns: readonly Named[], text: string): Row | null {
   const found = readMembers(text);
-  if (found === null) return null;
+  if (found === null || [...found.keys()].some((member) => !columns.some(({ name }) => name === member))) return null;
   const row: Row = [];
   for (const { name, type } of columns) {
     const item: unknown = JSON.parse(found.get(name) ?? 'null');

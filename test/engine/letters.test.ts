@@ -44,6 +44,18 @@ it('of a thing that is no row no text is kept where columns are masked', async (
   expect(JSON.stringify(letters)).not.toContain('ann@example.com');
 });
 
+it('a row of a column that has another name by now stays, and loses no value', async () => {
+  await using world = await pair();
+  world.a.exec("CREATE TABLE orders (id INTEGER PRIMARY KEY, note TEXT); INSERT INTO orders VALUES (1, 'kept')");
+  world.b.exec('CREATE TABLE orders (id INTEGER PRIMARY KEY CHECK (id <> 1), note TEXT, remark TEXT)');
+  expect(await world.run({ onError: 'deadLetter' })).toMatchObject({ status: 'succeeded', deadLettered: 1 });
+  world.b.exec('DROP TABLE orders; CREATE TABLE orders (id INTEGER PRIMARY KEY, note TEXT, remark TEXT)');
+  const renamed = definition({ onError: 'deadLetter', columns: { rename: { note: 'remark' } } });
+  expect(await replayDeadLetters(renamed, world.deps, { signal })).toMatchObject({ written: 0, caughtUp: false });
+  expect(await replayDeadLetters(definition({ onError: 'deadLetter' }), world.deps, { signal })).toMatchObject({ written: 1, caughtUp: true });
+  expect(world.b.prepare('SELECT * FROM orders').raw().all()).toEqual([[1, 'kept', null]]);
+});
+
 it('a sync that replaces has nothing to replay into: the row would be gone with the stage', async () => {
   await using world = await pair();
   world.a.exec("CREATE TABLE orders (id INTEGER PRIMARY KEY, v DECIMAL TEXT(38,20)); INSERT INTO orders VALUES (1, '1'), (2, '0.12345678901234567891')");
