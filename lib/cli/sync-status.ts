@@ -1,10 +1,12 @@
 /** What is known of one sync, from the store and from its source. */
-import type { SyncDefinition } from '../config/definition.ts';
-import type { StoredCheckpoint } from '../coordination/contract.ts';
+import type { Definitions, SyncDefinition } from '../config/definition.ts';
+import type { QueueEntry, StoredCheckpoint } from '../coordination/contract.ts';
 import type { Coordination } from '../coordination/coordination.ts';
-import { describeEntry } from '../coordination/queue.ts';
+import { describeEntry, holds } from '../coordination/queue.ts';
 import type { StoredRun } from '../coordination/runs.ts';
+import type { PlannedSlot } from '../coordination/schedule.ts';
 import type { EngineDeps } from '../engine/deps.ts';
+import { connectionLock } from '../engine/locks.ts';
 import { sourceRequest } from '../engine/open-ends.ts';
 import { type ErrorCode, toSyncError } from '../errors.ts';
 import { withTimeout } from './with-timeout.ts';
@@ -23,18 +25,42 @@ export interface SyncStatus {
     | { readonly error: { readonly code: ErrorCode; readonly message: string } }
     | null;
   readonly lock: { readonly holders: readonly string[]; readonly waiting: readonly string[] };
+  /** Those of its connections that have a limit. */
+  readonly connections: readonly ConnectionUse[];
 }
 
-export async function syncStatus(definition: SyncDefinition, deps: EngineDeps, signal: AbortSignal): Promise<SyncStatus> {
+/** How far a connection with `maxConcurrent` is taken, by the runs of all syncs. */
+export interface ConnectionUse {
+  readonly connection: string;
+  readonly limit: number;
+  readonly taken: number;
+  /** Runs that wait for their turn. */
+  readonly waiting: number;
+  /** What this sync's own run does there; null where it has none, or is not that far. */
+  readonly here: 'holds' | 'waits' | null;
+}
+
+/** What is read once for all syncs, however many there are. */
+export interface Survey {
+  readonly planned: ReadonlyMap<string, PlannedSlot>;
+  readonly queues: ReadonlyMap<string, readonly QueueEntry[]>;
+  readonly connections: Definitions['connections'];
+}
+
+export async function survey({ schedule, locks }: Coordination, connections: Definitions['connections'], signal: AbortSignal): Promise<Survey> {
+  const [planned, queues] = await Promise.all([schedule.planned(signal), locks.queues(signal)]);
+  return { planned, queues, connections };
+}
+
+export async function syncStatus(
+  definition: SyncDefinition,
+  deps: EngineDeps,
+  { survey, signal }: { readonly survey: Survey; readonly signal: AbortSignal },
+): Promise<SyncStatus> {
   const { name, enabled, mode } = definition;
   const { coordination } = deps;
-  const [lastRun, checkpoint, lock, planned] = await Promise.all([
-    coordination.runs.load(name),
-    coordination.checkpoints.load(name, '0'),
-    lockOf(definition, coordination),
-    coordination.schedule.planned(signal),
-  ]);
-  const slot = planned.get(name)?.slot;
+  const [lastRun, checkpoint] = await Promise.all([coordination.runs.load(name), coordination.checkpoints.load(name, '0')]);
+  const slot = survey.planned.get(name)?.slot;
   return {
     sync: name,
     enabled,
@@ -43,23 +69,40 @@ export async function syncStatus(definition: SyncDefinition, deps: EngineDeps, s
     lastSlot: slot === undefined ? null : new Date(slot).toISOString(),
     checkpoint,
     lag: await lagOf(definition, deps, { checkpoint, signal }),
-    lock,
+    lock: lockOf(definition, survey),
+    connections: connectionsOf(definition, survey),
   };
 }
 
-/** The first of a queue holds it; under a shared or a limited lock others may as well, which their place alone does not tell. */
-async function lockOf({ name, lock }: SyncDefinition, { locks }: Coordination): Promise<SyncStatus['lock']> {
+function ownQueues({ name }: SyncDefinition, { queues }: Survey): QueueEntry[] {
+  return [name, `${name}#0`].flatMap((resource) => queues.get(resource) ?? []);
+}
+
+function lockOf(definition: SyncDefinition, { queues }: Survey): SyncStatus['lock'] {
+  const { name, lock } = definition;
   const resources = lock.resource === name ? [name, `${name}#0`] : [name, lock.resource];
-  const holders: string[] = [];
-  const waiting: string[] = [];
-  for (const resource of resources) {
-    const queue = await locks.queue(resource);
-    for (const [index, entry] of queue.entries()) {
-      const isHolder = index === 0 || (entry.mode === 'shared' && queue.slice(0, index).every(({ mode }) => mode === 'shared'));
-      (isHolder ? holders : waiting).push(describeEntry(entry));
-    }
+  const holders = new Set<string>();
+  const waiting = new Set<string>();
+  for (const queue of resources.flatMap((resource) => [queues.get(resource) ?? []])) {
+    for (const entry of queue) (holds(queue, entry, 1) ? holders : waiting).add(describeEntry(entry));
   }
-  return { holders: [...new Set(holders)], waiting: [...new Set(waiting)] };
+  return { holders: [...holders], waiting: [...waiting] };
+}
+
+function connectionsOf(definition: SyncDefinition, survey: Survey): ConnectionUse[] {
+  const { source, destination } = definition;
+  const own = new Set(ownQueues(definition, survey).map(({ runId }) => runId));
+  return [...new Set([source.connection, destination.connection])].flatMap((connection) => {
+    const limit = survey.connections[connection]?.maxConcurrent;
+    if (limit === undefined) return [];
+    const queue = survey.queues.get(connectionLock(connection)) ?? [];
+    const holding = queue.filter((entry) => holds(queue, entry, limit));
+    const entry = queue.find(({ runId }) => own.has(runId));
+    const taken = holding.reduce((sum, { places }) => sum + Math.min(limit, places), 0);
+    return [
+      { connection, limit, taken, waiting: queue.length - holding.length, here: entry === undefined ? null : holding.includes(entry) ? 'holds' : 'waits' },
+    ];
+  });
 }
 
 async function lagOf(

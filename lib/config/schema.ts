@@ -155,7 +155,12 @@ export type ParsedSync = z.output<typeof syncSchema>;
 /** What every connection has, whatever its type. */
 export const connectionSchema = z.looseObject({
   type: z.string().describe('Type of the connector.'),
-  maxConcurrent: z.int().min(1).max(10_000).optional().describe('At most so many syncs use this connection at once. Default: no limit.'),
+  maxConcurrent: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .optional()
+    .describe('At most so many syncs use this connection at once, over all machines; one whose source and destination it is counts twice. Default: no limit.'),
 });
 
 /** The file around them. Fields that begin with `x-` are free, as a place for YAML anchors. */

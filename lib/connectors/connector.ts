@@ -184,7 +184,7 @@ export interface DestinationRequest {
   readonly softDeleteColumn: string;
   readonly schema: 'evolve' | 'freeze';
   readonly onError: 'stop' | 'deadLetter';
-  /** The connection has a limit (`maxConcurrent`): a run should hold one server session at a time where it can do without a second, at the price of the pipeline. */
+  /** The connection has a limit (`maxConcurrent`): a run counts as one session there, and holds no second one where it can do without, at the price of the pipeline. */
   readonly frugal?: boolean;
   /** `system` of the source. */
   readonly peer: string;

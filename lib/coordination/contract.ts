@@ -1,12 +1,14 @@
 import type { Cursor } from '../connectors/connector.ts';
 
-/** `exclusive`: alone. `shared`: beside other shared holders. `limited`: at most `limit` holders at once (maxConcurrent). */
+/** `exclusive`: alone. `shared`: beside other shared holders. `limited`: holders of at most `limit` places at once (maxConcurrent). */
 export type LockMode = 'exclusive' | 'shared' | 'limited';
 
 export interface LockRequest {
   readonly resource: string;
   readonly mode: LockMode;
   readonly limit?: number;
+  /** How many of `limit` it takes, 1 where it is left out. Who wants more than there are takes all of them. */
+  readonly places?: number;
   /** 0: fail fast. Waiters are served in the order they came. */
   readonly waitMs: number;
   readonly ttlSeconds: number;
@@ -34,10 +36,22 @@ export type LockOutcome =
   /** Held by another: a success for the caller's caller, not an error. */
   | { readonly held: false; readonly holders: readonly string[]; readonly waitedMs: number };
 
+export interface QueueEntry {
+  readonly runId: string;
+  readonly mode: LockMode;
+  readonly fence: bigint;
+  /** Of a limit; 1 but for limited entries. */
+  readonly places: number;
+  /** What the holder wrote about itself. */
+  readonly value: string;
+}
+
 export interface LockManager {
   acquire(request: LockRequest, signal?: AbortSignal): Promise<LockOutcome>;
-  /** Entries of the queue in order, for `idra status`. */
-  queue(resource: string): Promise<readonly { readonly runId: string; readonly mode: LockMode; readonly fence: bigint; readonly value: string }[]>;
+  /** Entries of the queue in order. */
+  queue(resource: string): Promise<readonly QueueEntry[]>;
+  /** All queues that are not empty, by their resource, for `idra status`. */
+  queues(signal?: AbortSignal): Promise<ReadonlyMap<string, readonly QueueEntry[]>>;
 }
 
 export interface Checkpoint {

@@ -17,6 +17,7 @@ export const keys = {
   definition: (kind: string, name: string): string => `${kind}/${part(name, 'name')}`,
   leaders: 'leader/',
   leader: (runId: string): string => `leader/${part(runId, 'run id')}`,
+  queues: 'lock/',
   queue: (resource: string): string => `lock/${part(resource, 'resource')}/`,
   queueEntry: (resource: string, mode: LockMode, runId: string): string => `${keys.queue(resource)}${modeLetters[mode]}/${part(runId, 'run id')}`,
   checkpoints: (sync: string): string => `checkpoint/${part(sync, 'sync')}/`,
@@ -33,6 +34,11 @@ export const keys = {
   runs: 'run/',
   run: (sync: string): string => `run/${part(sync, 'sync')}`,
 };
+
+/** The resource whose queue the key is an entry of. */
+export function queueOf(key: string): string {
+  return decodeURIComponent(key.split('/')[1] ?? '');
+}
 
 /** Mode and run id of a queue entry, from what follows the queue's prefix. Leaders' entries have no mode: they exclude each other. */
 export function parseEntry(key: string, prefix: string): { readonly mode: LockMode; readonly runId: string } | null {

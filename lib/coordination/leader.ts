@@ -14,7 +14,11 @@ export interface Leadership {
 export function leadership(store: KvStore): Leadership {
   return {
     campaign: async ({ runId, ttlSeconds }, signal) =>
-      enter(store, { resource: 'the leadership', prefix: keys.leaders, key: keys.leader(runId), mode: 'exclusive', limit: 1, waitMs: 0, ttlSeconds }, signal),
+      enter(
+        store,
+        { resource: 'the leadership', prefix: keys.leaders, key: keys.leader(runId), mode: 'exclusive', limit: 1, places: 1, waitMs: 0, ttlSeconds },
+        signal,
+      ),
     current: async () => (await readQueue(store, keys.leaders))[0] ?? null,
   };
 }

@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { SyncError } from '../errors.ts';
 import { commit, getAll } from './calls.ts';
 import type { HeldLock, LockManager, LockMode, LockOutcome, LockRequest } from './contract.ts';
-import { keys } from './keys.ts';
+import { keys, queueOf } from './keys.ts';
 import type { KvStore } from './kv.ts';
 import { Lease } from './lease.ts';
 import { blockers, describeEntry, type Entry, type Holder, holders, parseQueue } from './queue.ts';
@@ -18,6 +18,7 @@ export interface QueueRequest {
   readonly key: string;
   readonly mode: LockMode;
   readonly limit: number;
+  readonly places: number;
   readonly waitMs: number;
   readonly ttlSeconds: number;
 }
@@ -28,9 +29,10 @@ export function lockManager(store: KvStore): LockManager {
     async acquire(request, signal) {
       const { resource, mode, runId } = request;
       const place = { prefix: keys.queue(resource), key: keys.queueEntry(resource, mode, runId) };
-      return enter(store, { ...request, ...place, limit: limitOf(request) }, signal);
+      return enter(store, { ...request, ...place, limit: limitOf(request), places: request.places ?? 1 }, signal);
     },
     queue: async (resource) => readQueue(store, keys.queue(resource)),
+    queues: (signal) => readQueues(store, signal),
   };
 }
 
@@ -44,6 +46,11 @@ function limitOf({ mode, limit, resource }: LockRequest): number {
 
 export async function readQueue(store: KvStore, prefix: string, signal?: AbortSignal): Promise<Entry[]> {
   return parseQueue(prefix, await getAll(store, prefix, signal && { signal }));
+}
+
+async function readQueues(store: KvStore, signal?: AbortSignal): Promise<Map<string, Entry[]>> {
+  const found = Map.groupBy(await getAll(store, keys.queues, signal && { signal }), ({ key }) => queueOf(key));
+  return new Map([...found].map(([resource, entries]) => [resource, parseQueue(keys.queue(resource), entries)]));
 }
 
 /** On any error on the way the lease is revoked, and with it the entry. */
@@ -85,8 +92,8 @@ export async function enter(store: KvStore, request: QueueRequest, signal?: Abor
 }
 
 /** The next in line looks often, those far back seldom; with jitter, so that they do not all look at once. */
-function pollMs({ mode, limit }: QueueRequest, ahead: readonly Entry[]): number {
-  const toLeave = mode === 'limited' ? Math.max(1, ahead.length - limit + 1) : ahead.length;
+function pollMs({ mode, limit, places }: QueueRequest, ahead: readonly Entry[]): number {
+  const toLeave = mode === 'limited' ? Math.max(1, ahead.length - limit + places) : ahead.length;
   return Math.min(1_000, 50 * toLeave) * (0.5 + Math.random());
 }
 
@@ -99,8 +106,8 @@ function gone({ resource }: Pick<QueueRequest, 'resource'>): SyncError {
 }
 
 /** Finds itself in either branch, so that a repetition after a lost reply does no harm. */
-async function enqueue(store: KvStore, { key, prefix }: QueueRequest, { lease, signal }: { lease: Lease; signal: AbortSignal }): Promise<Entry[]> {
-  const holder: Holder = { host: hostname(), pid: process.pid, since: new Date().toISOString() };
+async function enqueue(store: KvStore, { key, prefix, places }: QueueRequest, { lease, signal }: { lease: Lease; signal: AbortSignal }): Promise<Entry[]> {
+  const holder: Holder = { host: hostname(), pid: process.pid, since: new Date().toISOString(), ...(places > 1 ? { places } : {}) };
   const range = { op: 'get', key: prefix, prefix: true } as const;
   const put = { op: 'put', key, value: JSON.stringify(holder), lease: lease.id } as const;
   const { results } = await commit(store, { compare: [{ key, target: 'create', equals: 0n }], success: [put, range], failure: [range] }, { signal });

@@ -15,6 +15,11 @@ export interface SyncLocks extends AsyncDisposable {
 
 export type SyncLocksOutcome = { readonly held: true; readonly locks: SyncLocks } | { readonly held: false; readonly reason: string };
 
+/** The resource that bounds the use of a connection with `maxConcurrent`. */
+export function connectionLock(connection: string): string {
+  return `connection.${connection}`;
+}
+
 /**
  * What a run has to hold, in the order of acquisition. A fence is per sync and shard, so that one lock is always exclusive and the sync's own; a shared or foreign resource comes beside it.
  * Connections come last and in the order of their names, so that two runs never wait for each other in a circle.
@@ -34,10 +39,12 @@ function requests(
   const list: LockRequest[] = [first];
   if (!isOwn) list.push({ ...base, resource: lock.resource, mode: lock.mode, waitMs: lock.waitMs });
   const waitMs = deadline === undefined ? connectionWaitMs : Math.max(0, (deadline - Date.now()) / 2);
-  const limited = new Map(ends);
+  const limited = Map.groupBy(ends, ([connection]) => connection);
   for (const connection of [...limited.keys()].sort()) {
-    const limit = limited.get(connection)?.maxConcurrent;
-    if (limit !== undefined) list.push({ ...base, resource: `connection.${connection}`, mode: 'limited', limit, waitMs });
+    const uses = limited.get(connection) ?? [];
+    const limit = uses[0]?.[1].maxConcurrent;
+    // A source and a destination on one server are two sessions of it.
+    if (limit !== undefined) list.push({ ...base, resource: connectionLock(connection), mode: 'limited', limit, places: uses.length, waitMs });
   }
   return list;
 }

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { openCoordination } from '../../lib/coordination/coordination.ts';
 import { freshDatabase } from '../support/fresh.ts';
 import { describeWith } from '../support/servers.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { idra, jsonLines } from './idra.ts';
 import { shop } from './shop.ts';
 
@@ -51,6 +52,34 @@ await describeWith(['etcd'], 'idra status over etcd', () => {
       stop.abort();
       await waiting;
       await held.lock[Symbol.asyncDispose]();
+    }
+    // A connection with a limit, and a definition that is not sound
+    const limited = { type: 'sqlite', path: here.copy, maxConcurrent: 2 };
+    const text = JSON.stringify;
+    const sync = { name: 'stored', source: { connection: 'copy', table: 'orders' }, destination: { connection: 'copy', table: 'orders2' }, mode: 'full' };
+    await coordination.definitions.apply([
+      { kind: 'connections', name: 'copy', text: text(limited) },
+      { kind: 'syncs', name: 'stored', text: text(sync) },
+      { kind: 'syncs', name: 'bad', text: text({ ...sync, name: 'bad', mode: 'sideways' }) },
+    ]);
+    await using elsewhere = await temporaryFolder();
+    const place = { resource: 'connection.copy', mode: 'limited', limit: 2, ttlSeconds: 60 } as const;
+    const other = await coordination.locks.acquire({ ...place, runId: 'other', waitMs: 0 });
+    const own = await coordination.locks.acquire({ ...request, resource: 'stored', runId: 'own', waitMs: 0 });
+    if (!other.held || !own.held) throw new Error('they are free');
+    const turn = new AbortController();
+    const queued = coordination.locks.acquire({ ...place, places: 2, runId: 'own', waitMs: 60_000 }, turn.signal).catch(() => undefined);
+    while ((await coordination.locks.queue('connection.copy')).length < 2) await new Promise((resolve) => setTimeout(resolve, 20));
+    try {
+      const { stdout, code } = await idra(['status', ...flags], { ...options, cwd: elsewhere.path });
+      expect(code).toBe(0);
+      const flat = stdout.replaceAll(/\s+/g, ' ');
+      expect(flat).toMatch(/● stored full .* lock held by run own .* connection copy: 1 of 2 taken, 1 run waiting; this sync waits/);
+      expect(flat).toMatch(/✖ bad .*mode.* 2 syncs of etcd/);
+    } finally {
+      turn.abort();
+      await queued;
+      for (const { lock } of [other, own]) await lock[Symbol.asyncDispose]();
     }
     const away = await idra(['status', '--etcd', '127.0.0.1:1'], options);
     expect(away).toMatchObject({ code: 1, stdout: '' });

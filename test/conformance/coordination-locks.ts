@@ -99,6 +99,29 @@ export function lockSuite(make: () => StoreUnderTest): void {
       expect(await codeOf(locks.acquire(request(resource, { mode: 'limited', limit: 0 })))).toBe('CONFIG_INVALID');
     });
 
+    it('counts places: who wants two waits until two are free, and nobody passes it', async () => {
+      const limited = { mode: 'limited', limit: 3 } as const;
+      const [one, two] = [await hold(locks, resource, { ...limited, places: 2 }), await hold(others, resource, limited)];
+      expect((await others.acquire(request(resource, limited))).held).toBe(false);
+      const wide = locks.acquire(request(resource, { ...limited, places: 2, runId: 'wide', waitMs: 10_000 }));
+      await waitUntil(async () => (await locks.queue(resource)).length === 3);
+      await release(two);
+      // One place is free, and one is all that it wants: but somebody stands before it
+      expect((await others.acquire(request(resource, limited))).held).toBe(false);
+      expect((await others.queues()).get(resource)).toMatchObject([{ places: 2 }, { runId: 'wide', places: 2 }]);
+      await release(one);
+      const outcome = await wide;
+      if (!outcome.held) return expect.fail('refused');
+      const third = await hold(others, resource, limited);
+      await release(outcome.lock);
+      await release(third);
+      // More than there are: all of them
+      const all = await hold(locks, resource, { ...limited, places: 9 });
+      expect((await others.acquire(request(resource, limited))).held).toBe(false);
+      await release(all);
+      expect((await others.queues()).has(resource)).toBe(false);
+    });
+
     it('never has more limited holders at once than the limit', { timeout: 30_000 }, async () => {
       let running = 0;
       let most = 0;

@@ -100,6 +100,7 @@ function wrapCoordination(inner: Coordination): Coordination {
         return outcome.held ? { held: true, lock: wrapLock(outcome.lock) } : outcome;
       },
       queue: (resource) => inner.locks.queue(resource),
+      queues: (signal) => inner.locks.queues(signal),
     },
     checkpoints: { ...inner.checkpoints, save: (sync, shard, write) => around('checkpoint', () => inner.checkpoints.save(sync, shard, write)) },
   };

@@ -8,7 +8,7 @@ import type { Output } from '../output.ts';
 import { openOutput, openSession, openStoreToRead, selectSyncs } from '../session.ts';
 import { Slots } from '../slots.ts';
 import { stopOnSignals } from '../stop.ts';
-import { type SyncStatus, syncStatus } from '../sync-status.ts';
+import { type ConnectionUse, type SyncStatus, survey, syncStatus } from '../sync-status.ts';
 
 /** Sources that are asked at the same time. */
 const parallel = 4;
@@ -20,16 +20,24 @@ export async function status(file: string | undefined, flags: CommonFlags): Prom
   using stop = stopOnSignals(() => undefined);
   const slots = new Slots(parallel);
   const syncs = selectSyncs(session, selection.names);
-  const statuses = syncs.map((definition) => slots.use(() => syncStatus(definition, session.deps, stop.signal)));
+  const { coordination, definitions } = session;
+  const common = { survey: await survey(coordination, definitions.connections, stop.signal), signal: stop.signal };
+  const statuses = syncs.map((definition) => slots.use(() => syncStatus(definition, session.deps, common)));
+  // The first failure ends the command; the others would be told a second time
+  for (const pending of statuses) pending.catch(() => undefined);
   for (const pending of statuses) {
     const found = await pending;
     if (output.json) output.data(forProgram(found));
     else output.line(text(found, output));
   }
-  const { coordination } = session;
+  const broken = [...session.broken].filter(([name]) => selection.names === undefined || selection.names.includes(name));
+  for (const [sync, { code, message }] of broken) {
+    if (output.json) output.data({ sync, error: { code, message } });
+    else output.line(`${output.colors.red('✖')} ${output.colors.bold(sync)}  ${message}`);
+  }
   const leader = await coordination.leader.current();
   if (leader !== null) output.line(`leader: ${describeEntry(leader)}`);
-  output.line(output.colors.dim(`${counted(syncs.length, 'sync')} of ${session.definitions.origin}, by ${coordination.name}`));
+  output.line(output.colors.dim(`${counted(syncs.length + broken.length, 'sync')} of ${session.definitions.origin}, by ${coordination.name}`));
   return stop.exitCode ?? exitCodes.succeeded;
 }
 
@@ -49,11 +57,18 @@ function text(found: SyncStatus, { colors, width }: Output): string {
   const { holders, waiting } = found.lock;
   facts.push(['lock', holders.length === 0 ? 'free' : `held by ${holders.join('; ')}`]);
   if (waiting.length > 0) facts.push(['waiting', waiting.join('; ')]);
+  for (const use of found.connections) facts.push(['connection', useText(use)]);
   const mark = found.lastRun?.report.status === 'failed' ? colors.red('✖') : holders.length > 0 ? colors.cyan('●') : colors.green('✔');
   return [
     `${found.lastRun === null && holders.length === 0 ? colors.dim('○') : mark} ${colors.bold(found.sync)}  ${colors.dim(found.enabled ? found.mode : `${found.mode}, disabled`)}`,
     ...facts.map(([name, fact]) => wrap(`    ${name.padEnd(11)}${fact}`, width, ' '.repeat(15))),
   ].join('\n');
+}
+
+function useText({ connection, limit, taken, waiting, here }: ConnectionUse): string {
+  const others = waiting === 0 ? '' : `, ${counted(waiting, 'run')} waiting`;
+  const own = here === null ? '' : here === 'holds' ? '; this sync is in' : '; this sync waits';
+  return `${connection}: ${count(taken)} of ${count(limit)} taken${others}${own}`;
 }
 
 function lastRunText({ lastRun }: SyncStatus, now: number): string {

@@ -91,8 +91,10 @@ export class MysqlDestination implements Destination {
       const openLane = (index: number): Promise<Lane> => this.#openLane(index, { claim, sink, ready });
       const lanes: Lane[] = [];
       try {
-        lanes.push(await openLane(0), await openLane(1));
-        const [first, second] = lanes as [Lane, Lane];
+        const first = await openLane(0);
+        lanes.push(first);
+        const second = this.#request.frugal ? first : await openLane(1);
+        lanes.push(second);
         const committed = await this.#claim(first, { claim, sink, table: ready.name });
         return new MysqlWriter({
           claim,
@@ -185,7 +187,8 @@ export class MysqlDestination implements Destination {
 
   async #openLane(index: number, about: { claim: Claim; sink: Sink; ready: ReadyTable }): Promise<Lane> {
     const { claim, sink, ready } = about;
-    const session = await Session.open(this.#settings, 'destination');
+    // Where one session is all there may be, the writer takes over the destination's own
+    const session = this.#request.frugal ? await this.#own() : await Session.open(this.#settings, 'destination');
     try {
       // Fewer gap locks: two writers of neighbouring keys do not wait for each other
       await session.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
@@ -265,10 +268,14 @@ export class MysqlDestination implements Destination {
     return row === undefined ? null : readState(row);
   }
 
+  async #own(): Promise<Session> {
+    if (this.#session.lost) this.#session = await Session.open(this.#settings, 'destination');
+    return this.#session;
+  }
+
   async #do<T>(doing: string, work: (session: Session) => Promise<T>): Promise<T> {
     const table = `${this.#name.schema}.${this.#name.table}`;
-    if (this.#session.lost) this.#session = await Session.open(this.#settings, 'destination');
-    const session = this.#session;
+    const session = await this.#own();
     try {
       return await work(session);
     } catch (error) {

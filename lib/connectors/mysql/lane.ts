@@ -35,6 +35,11 @@ export class Lane {
     this.#work = work;
   }
 
+  /** A batch is on it. */
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
   async begin(): Promise<void> {
     if (this.#open) return;
     this.#open = true;

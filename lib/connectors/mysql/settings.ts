@@ -36,6 +36,10 @@ export async function resolveSettings(connection: MysqlConnection): Promise<Sett
   const password = connection.password ?? decoded(url?.password);
   const database = connection.database ?? decoded(url?.pathname.slice(1));
   const mode = connection.ssl ?? 'disable';
+  if (connection.sslCa !== undefined && mode !== 'verify-full')
+    throw new SyncError('CONFIG_INVALID', `sslCa is given and ssl is ${mode}, which checks no certificate: write ssl: verify-full, or leave sslCa out.`, {
+      field: 'sslCa',
+    });
   return {
     host,
     port,
