@@ -47,6 +47,13 @@ export async function resolveSettings(connection: PostgresConnection): Promise<S
   const database = connection.database ?? parameter('dbname') ?? decoded(url?.pathname.slice(1));
   const mode = connection.ssl ?? parameter('sslmode') ?? (host.startsWith('/') ? 'disable' : 'prefer');
   if (!sslModes.includes(mode)) throw new SyncError('CONFIG_INVALID', `sslmode ${JSON.stringify(mode)} is none of ${sslModes.join(', ')}.`, { field: 'url' });
+  const authority = connection.sslCa ?? parameter('sslrootcert');
+  if (authority !== undefined && !mode.startsWith('verify-'))
+    throw new SyncError(
+      'CONFIG_INVALID',
+      `A certificate authority is given (sslCa) and the mode is ${mode}, which checks no certificate: write ssl: verify-full, or leave sslCa out.`,
+      { field: connection.sslCa === undefined ? 'url' : 'sslCa' },
+    );
   const timeoutSeconds = Number(parameter('connect_timeout') ?? 10);
   const options = parameter('options');
   return {
@@ -57,7 +64,7 @@ export async function resolveSettings(connection: PostgresConnection): Promise<S
     ...(database === undefined ? {} : { database }),
     ...(options === undefined ? {} : { options }),
     connectTimeoutMs: Number.isFinite(timeoutSeconds) && timeoutSeconds > 0 ? timeoutSeconds * 1000 : 10_000,
-    tls: await tlsFor(mode as SslMode, connection.sslCa ?? parameter('sslrootcert')),
+    tls: await tlsFor(mode as SslMode, authority),
     name: `${host}:${port}/${database ?? user ?? ''}`,
   };
 }
@@ -90,7 +97,7 @@ async function tlsFor(mode: SslMode, authority: string | undefined): Promise<Set
     case 'verify-ca':
       return { mode: 'force', options: { ...ca, rejectUnauthorized: true, checkServerIdentity: () => undefined } };
     case 'require':
-      return { mode: 'force', options: { ...ca, rejectUnauthorized: false } };
+      return { mode: 'force', options: { rejectUnauthorized: false } };
     default:
       return { mode: 'prefer', options: { rejectUnauthorized: false } };
   }
