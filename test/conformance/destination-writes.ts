@@ -148,7 +148,9 @@ export function destinationWrites(get: () => Harness): void {
 
   it('takes keys that differ in case, accent or spaces for different rows', async () => {
     const schema: Schema = { name: freshName('texts'), columns: [column('id', { kind: 'string', maxLength: 30 }, false), column('v', 'int32')], key: ['id'] };
-    const keys = ['a', 'A', 'á', 'a ', ' a', '', ' ', 'ß', 'ss', 'ﬀ', 'ff', 'é', 'e\u0301'];
+    const all = ['a', 'A', 'á', 'a ', ' a', '', ' ', 'ß', 'ss', 'ﬀ', 'ff', 'é', 'e\u0301'];
+    const folded = get().foldsTrailingSpaces === true;
+    const keys = folded ? all.filter((key) => !key.endsWith(' ')) : all;
     const rows = keys.map((key, i): Row => [key, i]);
     await writeAll(get(), schema, rows, { write: 'upsert' });
     await expectRows(schema, rows);
@@ -162,6 +164,7 @@ export function destinationWrites(get: () => Harness): void {
       schema,
       keys.map((key, i): Row => [key, i + 100]),
     );
+    if (folded) await failure(() => writeAll(get(), schema, [['a ', 1]], { write: 'upsert' }), 'VALUE_UNREPRESENTABLE', 'id');
   });
 
   describe('replace', () => {

@@ -44,6 +44,8 @@ export interface Harness extends AsyncDisposable {
   refusesColumn?(name: string): boolean;
   /** One row more into a table that is there, by other means than the connector, where the system speaks no SQL. */
   append?(schema: Schema, row: Row): Promise<void>;
+  /** Keys that differ only in spaces at their end are one to the system: the connector refuses them by name. */
+  readonly foldsTrailingSpaces?: boolean;
   /** Number of connections that the connector holds, as the server counts them; absent where nothing can tell. */
   connections?(): Promise<number>;
 }

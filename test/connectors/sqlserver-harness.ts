@@ -113,6 +113,7 @@ export async function sqlserverHarness(): Promise<
     columns: async (table) =>
       (await rows(`SELECT name FROM sys.columns WHERE object_id = OBJECT_ID(${textLiteral(quote(table))}) ORDER BY column_id`)).map(([name]) => String(name)),
     cannotHold,
+    foldsTrailingSpaces: true,
     connections: async () =>
       Number((await rows("SELECT COUNT(*) FROM sys.dm_exec_sessions WHERE program_name LIKE 'idra%' AND database_id = DB_ID()"))[0]?.[0]),
     ...sqlTables({

@@ -7,7 +7,7 @@ import { describeWith } from '../support/servers.ts';
 import type { Point } from './orders.ts';
 import { type DestinationKind, World } from './world.ts';
 
-const kinds: readonly DestinationKind[] = ['postgres', 'mysql'];
+const kinds: readonly DestinationKind[] = ['postgres', 'mysql', 'sqlserver'];
 const frozenAt: readonly Point[] = ['claim:before', 'write:after', 'commit:before', 'checkpoint:before'];
 
 async function frozenAndOvertaken(world: World, point: Point, fencing: boolean): Promise<{ status: string; code: string | undefined }> {

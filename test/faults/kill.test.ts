@@ -6,9 +6,9 @@ import { killAtRandom } from './kill-at-random.ts';
 import { points } from './orders.ts';
 import { type DestinationKind, type StateRow, World } from './world.ts';
 
-const kinds: readonly DestinationKind[] = ['sqlite', 'postgres', 'mysql'];
+const kinds: readonly DestinationKind[] = ['sqlite', 'postgres', 'mysql', 'sqlserver'];
 const none: StateRow = { epoch: 0n, fence: 0n, seq: 0n };
-/** Over the three destinations more than a hundred. */
+/** Over the first three destinations more than a hundred. */
 const randomKills = 34;
 
 for (const kind of kinds) {

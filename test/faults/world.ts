@@ -2,16 +2,18 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
+import sql from 'mssql';
 import mysql from 'mysql2/promise';
 import pg from 'pg';
 import type { Report } from '../../lib/engine/report.ts';
 import { type Fresh, freshDatabase } from '../support/fresh.ts';
+import { sqlserverConfig, sqlserverConnection } from '../support/servers/sqlserver.ts';
 import type { Backend } from '../support/servers.ts';
 import { type IdraProcess, spawnIdra } from '../support/spawn-idra.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import type { Orders } from './orders.ts';
 
-export type DestinationKind = Extract<Backend, 'postgres' | 'mysql' | 'sqlite'>;
+export type DestinationKind = Extract<Backend, 'postgres' | 'mysql' | 'sqlite' | 'sqlserver'>;
 
 export interface StateRow {
   readonly epoch: bigint;
@@ -53,6 +55,21 @@ async function connect(kind: DestinationKind, url: string): Promise<{ query: Que
         return texts(rows);
       },
       close: () => client.end(),
+    };
+  }
+  if (kind === 'sqlserver') {
+    const pool = await new sql.ConnectionPool(sqlserverConfig(url)).connect();
+    return {
+      query: async (...statements) => {
+        let rows: unknown[][] = [];
+        for (const statement of statements) {
+          const request = pool.request();
+          request.arrayRowMode = true;
+          rows = ((await request.batch(statement)).recordset ?? []) as unknown as unknown[][];
+        }
+        return texts(rows);
+      },
+      close: () => pool.close(),
     };
   }
   const connection = await mysql.createConnection({ uri: url, rowsAsArray: true, supportBigNumbers: true, bigNumberStrings: true });
@@ -101,10 +118,10 @@ export class World implements AsyncDisposable {
     source.pragma('journal_mode = WAL');
     source.exec('CREATE TABLE orders (id INTEGER PRIMARY KEY, at TEXT NOT NULL, note TEXT)');
     await destination.query(
-      `CREATE TABLE orders_copy (id BIGINT NOT NULL${options.key === true ? ' PRIMARY KEY' : ''}, at VARCHAR(40) NOT NULL, note VARCHAR(200))`,
+      `CREATE TABLE orders_copy (id BIGINT NOT NULL${options.key === true ? ' PRIMARY KEY' : ''}, at VARCHAR(40) NOT NULL, note ${kind === 'sqlserver' ? 'NVARCHAR' : 'VARCHAR'}(200))`,
     );
     const world = new World({ stack, folder, source, destination, store: options.store });
-    const to = kind === 'sqlite' ? { type: 'sqlite', path: fresh.url } : { type: kind, url: fresh.url };
+    const to = kind === 'sqlite' ? { type: 'sqlite', path: fresh.url } : kind === 'sqlserver' ? sqlserverConnection(fresh.url) : { type: kind, url: fresh.url };
     await writeFile(
       world.definitions,
       JSON.stringify({

@@ -3,7 +3,7 @@
  * (`cannotHold` of its harness).
  */
 
-export const systems = ['postgres', 'mysql', 'sqlite'] as const;
+export const systems = ['postgres', 'mysql', 'sqlite', 'sqlserver'] as const;
 export type System = (typeof systems)[number];
 
 /** The sources from which it is refused; `always`: whatever the source. */
@@ -37,7 +37,8 @@ export const refusedBy: Readonly<Record<System, Refused>> = {
     'zoned before 1900': always,
     'zoned before 1970': always,
     // PostgreSQL and MariaDB have no such type: their tables hold it as text
-    'seven fraction digits': ['sqlite'],
+    'seven fraction digits': ['sqlite', 'sqlserver'],
+    'lone surrogate': ['sqlserver'],
   },
   sqlite: {
     NaN: always,
@@ -45,5 +46,27 @@ export const refusedBy: Readonly<Record<System, Refused>> = {
     // PostgreSQL has no unsigned integers: its numeric(20) becomes a decimal, which SQLite keeps as text
     'uint64 max': ['mysql'],
     'uint64 above int64': ['mysql'],
+    'lone surrogate': ['sqlserver'],
+  },
+  sqlserver: {
+    'decimal NaN': always,
+    'decimal Infinity': always,
+    'decimal -Infinity': always,
+    'smallest double': always,
+    NaN: always,
+    Infinity: always,
+    '-Infinity': always,
+    'date BC': always,
+    'date past 9999': always,
+    'infinite date': always,
+    'zero date': always,
+    'date without a day': always,
+    '24:00:00': always,
+    '838 hours': always,
+    'negative time': always,
+    'infinite timestamp': always,
+    'timestamp minus infinity': always,
+    'zero timestamp': always,
+    'infinite zoned': always,
   },
 };

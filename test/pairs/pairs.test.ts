@@ -8,6 +8,7 @@ import { comparable } from '../conformance/same.ts';
 import { mysqlHarness } from '../connectors/mysql-harness.ts';
 import { postgresHarness } from '../connectors/postgres-harness.ts';
 import { sqliteHarness } from '../connectors/sqlite-harness.ts';
+import { sqlserverHarness } from '../connectors/sqlserver-harness.ts';
 import { describeWith, server } from '../support/servers.ts';
 import { refusedBy, type System, systems } from './expectations.ts';
 import { type Case, columns, fill, move } from './pair.ts';
@@ -32,6 +33,7 @@ const make: Readonly<Record<System, () => Promise<Harness>>> = {
   },
   mysql: mysqlHarness,
   sqlite: sqliteHarness,
+  sqlserver: sqlserverHarness,
 };
 
 /** MariaDB has no zone for a single database: the whole server goes to an odd one, unless it is the user's own. */

@@ -138,7 +138,7 @@ export class SqlserverDestination implements Destination {
       const { sync, shard } = this.#request;
       const { sql, params } = this.#statements.forget(sync, shard);
       const table = qualified(sqlserverDialect, this.#name.schema, this.#name.table);
-      await session.run(`SET NOCOUNT ON; BEGIN TRANSACTION; DELETE FROM ${table}; ${sql}; COMMIT TRANSACTION`, params);
+      await session.run(`BEGIN TRANSACTION; DELETE FROM ${table}; ${sql}; COMMIT TRANSACTION`, params);
     });
   }
 
@@ -153,20 +153,26 @@ export class SqlserverDestination implements Destination {
     await this.#session[Symbol.asyncDispose]();
   }
 
-  /** The stage outlives a run. It is never dropped: a run that has been superseded may still come by here. */
+  /**
+   * The stage outlives a run. It is never dropped: a run that has been superseded may still come by here. Where it is made or widened, its rows are not those of the pass
+   * so far: the sync begins anew.
+   */
   async #prepareStage(session: Session, ready: ReadyTable): Promise<void> {
+    const { sync, shard } = this.#request;
     const { table, quoted: stage } = stageOf(ready, this.#request);
     const found = await findTable(session, { schema: ready.schema, table });
-    if (found === null) {
-      await orThere(session.batch(`CREATE TABLE ${stage} (${ready.columns.map(stageColumn).join(', ')})`));
-      return;
-    }
-    const there = await readColumns(session, found);
-    for (const column of ready.columns) {
+    const there = found === null ? [] : await readColumns(session, found);
+    const changes = ready.columns.flatMap((column) => {
       const old = there.find(({ name }) => name === column.name);
-      if (old === undefined) await session.batch(`ALTER TABLE ${stage} ADD ${stageColumn(column)}`);
-      else if (stageType(old.facts) !== stageType(column.facts)) await session.batch(`ALTER TABLE ${stage} ALTER COLUMN ${stageColumn(column)}`);
-    }
+      if (old !== undefined && stageType(old.facts) === stageType(column.facts)) return [];
+      return [`ALTER TABLE ${stage} ${old === undefined ? 'ADD' : 'ALTER COLUMN'} ${stageColumn(column)}`];
+    });
+    if (changes.length === 0) return;
+    const forget = this.#statements.forgetCursor(sync, shard);
+    await session.run(forget.sql, forget.params);
+    if (found === null) await orThere(session.batch(`CREATE TABLE ${stage} (${ready.columns.map(stageColumn).join(', ')})`));
+    // Values that no longer fit the type that a column now has would keep it from being changed
+    else for (const sql of [`DELETE FROM ${stage}`, ...changes]) await session.batch(sql);
   }
 
   async #openLane(about: { sink: Sink; ready: ReadyTable }): Promise<Lane> {

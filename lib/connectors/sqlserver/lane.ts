@@ -95,7 +95,7 @@ export class Lane {
     await this.#checkCoded();
     const statements = [...this.#merge(), ...(final ? this.#work.sink.final : [])];
     const { rows } = await this.session.run(
-      `SET NOCOUNT ON; BEGIN TRANSACTION; ${advance.sql}; IF @@ROWCOUNT <> 1 BEGIN ROLLBACK TRANSACTION; SELECT 0; END ` +
+      `BEGIN TRANSACTION; ${advance.sql}; IF @@ROWCOUNT <> 1 BEGIN ROLLBACK TRANSACTION; SELECT 0; END ` +
         `ELSE BEGIN ${statements.map((sql) => `${sql}; `).join('')}COMMIT TRANSACTION; SELECT 1; END`,
       advance.params,
     );

@@ -82,7 +82,8 @@ export class Session implements AsyncDisposable {
       });
       opening.removeAllListeners('errorMessage');
       const session = new Session(opening, name);
-      await session.batch(`SET LOCK_TIMEOUT ${lockTimeoutSeconds * 1000}`);
+      // Changed rows are counted, whatever the server says for all (user options)
+      await session.batch(`SET NOCOUNT OFF; SET LOCK_TIMEOUT ${lockTimeoutSeconds * 1000}`);
       return session;
     } catch (error) {
       connection?.on('error', () => undefined);
