@@ -269,6 +269,22 @@ describe('dynamic typing', () => {
     ).toMatchObject({ seq: 1n });
   });
 
+  it('makes no number of NULL in a key that only the destination knows of', async () => {
+    make('numbered', 'id INTEGER PRIMARY KEY, v TEXT');
+    const schema = { name: 'numbered', columns: [column('id', 'int64'), column('v', 'string')], key: [] };
+    await failure(
+      () =>
+        writeAll(harness, schema, [
+          ['1', 'a'],
+          [null, 'b'],
+        ]),
+      'ROW_REJECTED',
+      'numbered',
+      'id',
+    );
+    expect(database.prepare('SELECT * FROM numbered').all()).toEqual([]);
+  });
+
   it('refuses NULL in a primary key, which SQLite allows', async () => {
     make('loose', 'id TEXT PRIMARY KEY, v INT', "('a', 1), (NULL, 2), (NULL, 3)");
     await failure(() => read('loose', { mode: 'id' }), 'CURSOR_NULL', 'loose', 'id');

@@ -13,6 +13,8 @@ export interface CatalogColumn {
   readonly nullable: boolean;
   readonly hasDefault: boolean;
   readonly generated: boolean;
+  /** `INTEGER PRIMARY KEY`: the rowid by another name, in which NULL becomes the next number. */
+  readonly numbered: boolean;
 }
 
 export interface CatalogKey extends UniqueKey {
@@ -81,6 +83,7 @@ function describe(statements: Statements, name: string, facts: { kind: CatalogTa
         nullable: notNull === 0n && !(pk !== 0n && (aliased || facts.withoutRowid)),
         hasDefault: defaultValue !== null || (aliased && pk !== 0n),
         generated: hidden === 2n || hidden === 3n,
+        numbered: aliased && pk !== 0n,
       }),
     );
   if (primary.length > 0 && !keys.some((key) => key.primary))

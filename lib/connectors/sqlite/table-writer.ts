@@ -39,7 +39,8 @@ export class TableWriter {
   readonly #width: number;
   readonly #binders: readonly BindValue[];
   readonly #keyIndexes: readonly number[];
-  /** Key columns in which SQLite would take NULL for a row of its own, or for a fresh number. */
+  readonly #keys: ReadonlySet<number>;
+  /** Columns in which SQLite would take NULL for a row of its own, or for a fresh number. */
   readonly #neverNull: ReadonlySet<number>;
   readonly #group: number;
   readonly #one: Statement<unknown[]>;
@@ -59,7 +60,9 @@ export class TableWriter {
     this.#keyIndexes = schema.key.map((name) => schema.columns.findIndex((column) => column.name === name));
     // An INTEGER PRIMARY KEY takes NULL for the next number, although it is NOT NULL
     const numbered = this.#keyIndexes.length === 1 && integers.has(schema.columns[this.#keyIndexes[0] ?? -1]?.type.kind ?? 'json');
-    this.#neverNull = new Set(options.write === 'upsert' || numbered ? this.#keyIndexes : []);
+    this.#keys = new Set(this.#keyIndexes);
+    const byTable = targets.flatMap((target, i) => (target.numbered === true ? [i] : []));
+    this.#neverNull = new Set([...(options.write === 'upsert' || numbered ? this.#keyIndexes : []), ...byTable]);
     this.#group = Math.min(groupRows, Math.floor(maxVariables / this.#width));
     this.#one = database.prepare(insertSql(options, 1));
     this.#many = this.#group > 1 ? database.prepare(insertSql(options, this.#group)) : null;
@@ -89,7 +92,7 @@ export class TableWriter {
   }
 
   #insertGroup(rows: readonly Row[], start: number, statement: Statement<unknown[]>): number {
-    for (let i = 0; i < this.#group; i++) this.#bind(rows[start + i] ?? [], this.#manyRows, i * this.#width);
+    for (let i = 0; i < this.#group; i++) this.#bind(rows[start + i] ?? [], this.#manyRows, { offset: i * this.#width, neverNull: this.#neverNull });
     try {
       const { changes } = statement.run(this.#manyRows);
       this.#seen += this.#group;
@@ -104,7 +107,7 @@ export class TableWriter {
   }
 
   #insert(row: Row): number {
-    this.#bind(row, this.#oneRow, 0);
+    this.#bind(row, this.#oneRow, { offset: 0, neverNull: this.#neverNull });
     try {
       const { changes } = this.#one.run(this.#oneRow);
       this.#seen++;
@@ -124,7 +127,8 @@ export class TableWriter {
           table: this.#o.title,
         },
       );
-    this.#bind(row, this.#oneRow, 0);
+    // A deletion brings its key alone
+    this.#bind(row, this.#oneRow, { offset: 0, neverNull: this.#keys });
     try {
       this.#delete.run(this.#keyIndexes.map((index) => this.#oneRow[index] ?? null));
       this.#seen++;
@@ -133,11 +137,11 @@ export class TableWriter {
     }
   }
 
-  #bind(row: Row, into: Value[], offset: number): void {
+  #bind(row: Row, into: Value[], { offset, neverNull }: { readonly offset: number; readonly neverNull: ReadonlySet<number> }): void {
     for (let i = 0; i < this.#width; i++) {
       const value = row[i];
       if (value === null || value === undefined) {
-        if (this.#neverNull.has(i)) throw this.#nullKey(i);
+        if (neverNull.has(i)) throw this.#nullKey(i);
         into[offset + i] = null;
         continue;
       }

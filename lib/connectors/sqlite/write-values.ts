@@ -18,6 +18,8 @@ export interface TargetColumn {
   readonly name: string;
   readonly declared: string;
   readonly affinity: Affinity;
+  /** The rowid by another name: SQLite takes NULL in it for the next number. */
+  readonly numbered?: boolean;
 }
 
 const wholeNumbers = new Set<LogicalType['kind']>(['int32', 'int64', 'uint64']);
