@@ -11,6 +11,7 @@ const job = z.strictObject({
   sync: z.string().min(1).max(200),
   shard: z.string().min(1).max(200).exactOptional(),
   slot: count.exactOptional(),
+  tick: z.string().min(1).max(200).exactOptional(),
   hop: count.exactOptional(),
   chain: z.string().min(1).max(200).exactOptional(),
   stalled: count.exactOptional(),

@@ -8,7 +8,7 @@ export function tracing(): MiddlewareObj<unknown, unknown, Error> {
   const annotate = (tracer: Tracer, fields: unknown) => {
     if (typeof fields !== 'object' || fields === null) return;
     for (const [name, value] of Object.entries(fields))
-      if (['sync', 'slot', 'hop', 'runId', 'status', 'role'].includes(name)) tracer.putAnnotation(name, value);
+      if (['sync', 'slot', 'tick', 'hop', 'runId', 'status', 'role'].includes(name)) tracer.putAnnotation(name, value);
   };
   return {
     before: async ({ context }: InvocationRequest) => {

@@ -11,6 +11,8 @@ export interface Job {
   readonly shard?: string;
   /** Planned time, in milliseconds since the epoch; a slot that is not newer than the last completed one has no effect. Absent: run whatever was completed. */
   readonly slot?: number;
+  /** The coordinator's run that planned it, by its id: what its log and the run's own have in common. */
+  readonly tick?: string;
   /** Continuations before this one; absent for the first run of a slot. */
   readonly hop?: number;
   /** The chain that a continuation belongs to; absent: the slot's, or a new one. */

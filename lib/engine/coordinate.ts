@@ -62,6 +62,7 @@ const storedJob = z
       sync: z.string(),
       shard: z.string().exactOptional(),
       slot: count,
+      tick: z.string().exactOptional(),
       hop: count.exactOptional(),
       chain: z.string().exactOptional(),
       stalled: count.exactOptional(),
@@ -86,7 +87,7 @@ export async function coordinate(deps: CoordinateDeps, { signal, now }: Coordina
   await using leader = outcome.lock;
   const until = AbortSignal.any([signal, leader.lost]);
   const syncs = (await deps.syncs()).filter(({ enabled, schedule }) => enabled && schedule !== null);
-  const planned = await plan(deps, { syncs, leader, now: now ?? startedAt, until });
+  const planned = await plan(deps, { syncs, leader, now: now ?? startedAt, tick: runId, until });
   const sending = await send(deps, until);
   return { runId, role: 'leader', leader: null, scheduled: syncs.length, planned: planned.length, ...sending, durationMs: Date.now() - startedAt };
 }
@@ -95,16 +96,17 @@ interface Planning {
   readonly syncs: readonly SyncDefinition[];
   readonly leader: HeldLock;
   readonly now: number;
+  readonly tick: string;
   readonly until: AbortSignal;
 }
 
-async function plan({ coordination }: CoordinateDeps, { syncs, leader, now, until }: Planning): Promise<string[]> {
+async function plan({ coordination }: CoordinateDeps, { syncs, leader, now, tick, until }: Planning): Promise<string[]> {
   const planned = await coordination.schedule.planned(until);
   const due = syncs.flatMap(({ name, schedule }): DueSlot[] => {
     const last = planned.get(name);
     const slot = dueSlot(schedule, { now, planned: last?.slot ?? null });
     if (slot === null) return [];
-    const job: Job = { sync: name, slot };
+    const job: Job = { sync: name, slot, tick };
     return [{ sync: name, slot, body: JSON.stringify(job), expected: last?.revision ?? 0n }];
   });
   return coordination.schedule.plan(leader, due, until);

@@ -16,7 +16,11 @@ export interface JobEnd {
   readonly continuation: Job | null;
   /** Age of what may not have been read yet, in seconds: since this run began where it caught up, else since the last slot that was completed; null where there is none. */
   readonly lagSeconds: number | null;
+  /** Rows not read yet: 0 for a run that caught up; for a continuation that did not, what the source counted or estimated as it began, less what it read; null where nobody knows. */
+  readonly lagRows: number | null;
 }
+
+const nothingKnown = { continuation: null, lagSeconds: null, lagRows: null };
 
 /** Continuations in a row that move nothing before the chain stops. */
 export const maxStalledHops = 3;
@@ -24,15 +28,22 @@ export const maxStalledHops = 3;
 /** Never rejects for the sync's own failure: that is the report. Rejects where the store fails. */
 export async function runJob(job: Job, { definition, deps }: { definition: SyncDefinition; deps: JobDeps }, options: RunOptions): Promise<JobEnd> {
   const { name } = definition;
-  const duplicate = { report: skipped(name, 'the same request came before, and its continuation goes on'), continuation: null, lagSeconds: null };
-  if (!definition.enabled) return { report: skipped(name, 'its definition says enabled: false'), continuation: null, lagSeconds: null };
+  const duplicate = { report: skipped(name, 'the same request came before, and its continuation goes on'), ...nothingKnown };
+  if (!definition.enabled) return { report: skipped(name, 'its definition says enabled: false'), ...nothingKnown };
   const shard = job.shard ?? '0';
   const before = await deps.coordination.checkpoints.load(name, shard);
   if (await isHandedOver(job, deps)) return duplicate;
-  const run = await runSync(definition, deps, { ...options, shard, ...(job.slot === undefined ? {} : { slot: job.slot }) });
+  let behind: number | null = null;
+  const onProgress: RunOptions['onProgress'] = ({ totalRows, read }) => {
+    behind = totalRows === null ? null : Math.max(0, totalRows - read);
+  };
+  const slot = job.slot === undefined ? {} : { slot: job.slot };
+  // Counting takes the source's time: it is asked for only where there is a backlog for certain
+  const run = await runSync(definition, deps, { ...options, shard, ...slot, ...(job.hop ? { onProgress } : {}) });
+  const lag = async (report: Report) => ({ lagSeconds: await lagSeconds(job, report, deps), lagRows: isCaughtUp(report) ? 0 : behind });
   // Somebody else holds a lock that it needs: the slot is not lost, the next tick asks again (protocol, step 3), for this link of its chain: an earlier one would be taken for a duplicate
   if (run.status === 'skipped' && !run.caughtUp && job.slot !== undefined) await deps.coordination.schedule.pend(name, JSON.stringify(job));
-  if (!isUnfinished(run)) return { report: run, continuation: null, lagSeconds: await lag(job, run, deps) };
+  if (!isUnfinished(run)) return { report: run, continuation: null, ...(await lag(run)) };
   const moved = run.batches > 0 && run.cursor !== (before?.cursor ?? null);
   const { stalled = 0, ...rest } = job;
   // The lock was never taken: somebody else, with the same event, may have gone further.
@@ -42,7 +53,7 @@ export async function runJob(job: Job, { definition, deps }: { definition: SyncD
   const report = await handOver(next, run, deps);
   // Afterwards: whoever dies in between leaves a request that is made twice, not one that is never made.
   if (report.status !== 'failed') await deps.coordination.continuations.save(name, shard, { chain, hop: job.hop ?? 0 });
-  return { report, continuation: report.status === 'failed' ? null : next, lagSeconds: await lag(job, report, deps) };
+  return { report, continuation: report.status === 'failed' ? null : next, ...(await lag(report)) };
 }
 
 function chainOf({ chain, slot }: Job): string | null {
@@ -76,8 +87,12 @@ async function handOver(next: Job, run: Report, deps: JobDeps): Promise<Report> 
   return { ...run, status: 'succeeded', reason: run.reason ?? run.error?.message ?? null, error: null };
 }
 
-async function lag({ shard = '0' }: Job, report: Report, { coordination }: JobDeps): Promise<number | null> {
-  if (report.status === 'succeeded' && report.caughtUp) return report.durationMs / 1000;
+function isCaughtUp({ status, caughtUp }: Report): boolean {
+  return status === 'succeeded' && caughtUp;
+}
+
+async function lagSeconds({ shard = '0' }: Job, report: Report, { coordination }: JobDeps): Promise<number | null> {
+  if (isCaughtUp(report)) return report.durationMs / 1000;
   const completed = await coordination.schedule.completed(report.sync, shard);
   return completed === null ? null : Math.max(0, (Date.now() - completed) / 1000);
 }

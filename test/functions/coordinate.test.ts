@@ -62,7 +62,7 @@ function suite(open: () => Promise<{ coordination: () => Promise<Coordination>; 
     const definitions = [first, { ...off, enabled: false }, { ...manual, schedule: null }];
     const bus = recorder();
     expect(await tick(definitions, bus)).toMatchObject({ role: 'leader', scheduled: 1, planned: 1, sent: 1, unsent: [] });
-    expect(bus.sent).toEqual([{ sync: first.name, slot }]);
+    expect(bus.sent).toEqual([{ sync: first.name, slot, tick: expect.any(String) }]);
     expect(await tick(definitions, bus)).toMatchObject({ planned: 0, sent: 0 });
     expect(await tick(definitions, bus, { now: now + 300_000 })).toMatchObject({ planned: 1, sent: 1 });
     expect(bus.sent).toHaveLength(2);

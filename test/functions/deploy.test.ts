@@ -5,9 +5,12 @@ import { promisify } from 'node:util';
 import { EventBridgeClient, ListRulesCommand, ListTargetsByRuleCommand } from '@aws-sdk/client-eventbridge';
 import { beforeAll, expect, it } from 'vitest';
 import { root } from '../../tools/bundle/functions.ts';
+import { AwsCli } from '../infra/aws-cli.ts';
+import { execute, infra } from '../infra/etcd-nodes.ts';
+import { lint } from '../infra/tools.ts';
 import { awsAccess, awsEnvironment } from '../support/aws.ts';
 import { describeWith } from '../support/servers.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts';
 import { hostArchitecture, World } from './world.ts';
 
 const run = promisify(execFile);
@@ -41,13 +44,36 @@ function grants({ Resources }: Template, role: string): string[] {
 
 const arnOf = (resource: string) => JSON.stringify({ 'Fn::GetAtt': [resource, 'Arn'] });
 
+const made = 'cloudformation-template-update-stack.json';
+/** All that serverless.yml can be told of a network, of etcd and of rights. */
+const given = [
+  'secrets=idra/*',
+  'ssmParameters=/idra/shop',
+  'readBuckets=in',
+  'writeBuckets=out',
+  'subnetIds=subnet-0123456789abcdef0,subnet-0123456789abcdef1',
+  'securityGroupIds=sg-0123456789abcdef0',
+  'etcdHosts=node1.etcd.internal:2379',
+  'etcdCa=ssm:/idra/prod/etcd/ca',
+  'etcdCert=ssm:/idra/prod/etcd/idra-cert',
+  'etcdKey=secret:etcd#key',
+  'tracing=Active',
+  'metricsDetail=service',
+  'syncConcurrency=50',
+].flatMap((parameter) => ['--param', parameter]);
+
 await describeWith(['aws', 'etcd'], 'deployment', ({ aws }) => {
   let template: Template;
+  let other: TemporaryFolder;
   beforeAll(async () => {
+    other = await temporaryFolder();
+    // One after the other: both make the bundles
+    await serverless('package', {}, '--package', other.path, ...given);
     await serverless('deploy', awsEnvironment(aws.url));
-    template = JSON.parse(await readFile(join(root, '.serverless/cloudformation-template-update-stack.json'), 'utf8')) as Template;
+    template = JSON.parse(await readFile(join(root, '.serverless', made), 'utf8')) as Template;
     return async () => {
       await serverless('remove', awsEnvironment(aws.url));
+      await other[Symbol.asyncDispose]();
     };
   }, 300_000);
 
@@ -80,7 +106,7 @@ await describeWith(['aws', 'etcd'], 'deployment', ({ aws }) => {
         Timeout: timeout,
         Handler: `dist/${name}/index.handler`,
         Runtime: 'nodejs24.x',
-        Environment: { Variables: { IDRA_EVENT_BUS: bus, IDRA_SYNCS: 'etcd', IDRA_ETCD_PREFIX: 'idra/' } },
+        Environment: { Variables: { IDRA_EVENT_BUS: bus, IDRA_SYNCS: 'etcd', IDRA_ETCD_PREFIX: 'idra/', IDRA_METRICS_DETAIL: 'sync' } },
       });
     }
   });
@@ -119,19 +145,36 @@ await describeWith(['aws', 'etcd'], 'deployment', ({ aws }) => {
     expect(world.ids('packaged')).toHaveLength(300);
   }, 120_000);
 
+  it("is watched by `infra/watch`: alarms and dashboard over what was deployed, the mail, and etcd where it is Idra's", async () => {
+    await using cli = await AwsCli.start(aws.url);
+    const { code, stderr } = await execute(join(infra, 'watch'), [stage, 'you@example.com'], cli.environment);
+    expect(code, stderr).toBe(0);
+    interface Stack {
+      readonly Parameters: readonly { readonly ParameterKey: string; readonly ParameterValue: string }[];
+    }
+    const stack = `idra-${stage}-alarms`;
+    const { Parameters } = await cli.json<Stack>('cloudformation', 'describe-stacks', '--stack-name', stack, '--query', 'Stacks[0]');
+    expect(Object.fromEntries(Parameters.map(({ ParameterKey, ParameterValue }) => [ParameterKey, ParameterValue]))).toMatchObject({
+      Functions: `idra-${stage}`,
+      Service: `idra-${stage}`,
+      DeadLetterQueue: expect.stringMatching(new RegExp(`^idra-${stage}-SyncDeadLetters-\\w+$`)),
+      Cluster: `idra-${stage}-etcd`,
+      Email: 'you@example.com',
+    });
+    // The emulator makes no alarms of a template; the dashboard has the names of the same metrics
+    const dashboard = await cli.json<string>('cloudwatch', 'get-dashboard', '--dashboard-name', `idra-${stage}`, '--query', 'DashboardBody');
+    expect((JSON.parse(dashboard) as { readonly widgets: readonly object[] }).widgets.length).toBeGreaterThan(12);
+    expect(dashboard).not.toContain('${');
+    await execute('aws', ['cloudformation', 'delete-stack', '--stack-name', stack], cli.environment);
+  }, 120_000);
+
+  it('is sound to cfn-lint as it comes, and with all that can be given', async () => {
+    const files = [join(root, '.serverless', made), join(other.path, made)];
+    expect([...(await lint(files)).values()]).toEqual([[], []]);
+  }, 120_000);
+
   it('names of secrets, parameters and buckets become exactly those permissions, and subnets put the functions into the VPC', async () => {
-    await using folder = await temporaryFolder();
-    const given = [
-      'secrets=idra/*',
-      'ssmParameters=/idra/shop',
-      'readBuckets=in',
-      'writeBuckets=out',
-      'subnetIds=subnet-1a,subnet-1b',
-      'securityGroupIds=sg-1',
-      'tracing=Active',
-    ];
-    await serverless('package', {}, '--package', folder.path, ...given.flatMap((parameter) => ['--param', parameter]));
-    const { Resources } = JSON.parse(await readFile(join(folder.path, 'cloudformation-template-update-stack.json'), 'utf8')) as Template;
+    const { Resources } = JSON.parse(await readFile(join(other.path, made), 'utf8')) as Template;
     const document = Resources.SyncDataAccess?.Properties.PolicyDocument as { Statement: readonly Statement[] } | undefined;
     const arn = (resource: string) => ({ 'Fn::Sub': `arn:\${AWS::Partition}:${resource}` });
     const here = '${AWS::Region}:${AWS::AccountId}';
@@ -146,9 +189,10 @@ await describeWith(['aws', 'etcd'], 'deployment', ({ aws }) => {
       [['s3:PutObject', 's3:DeleteObject', 's3:AbortMultipartUpload'], [arn('s3:::out/*')]],
     ]);
     expect(Resources.SyncLambdaFunction?.Properties).toMatchObject({
-      VpcConfig: { SubnetIds: ['subnet-1a', 'subnet-1b'], SecurityGroupIds: ['sg-1'] },
+      VpcConfig: { SubnetIds: ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'], SecurityGroupIds: ['sg-0123456789abcdef0'] },
+      Environment: { Variables: { IDRA_METRICS_DETAIL: 'service' } },
       TracingConfig: { Mode: 'Active' },
     });
     expect(Resources.Tracing?.Properties).toMatchObject({ Roles: [{ Ref: 'CoordinatorRole' }, { Ref: 'SyncRole' }] });
-  }, 120_000);
+  });
 });

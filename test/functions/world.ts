@@ -40,7 +40,8 @@ export class World implements AsyncDisposable {
   deliveries = 1;
   readonly #folder: string;
   readonly #functions: string;
-  readonly #environment: Record<string, string>;
+  /** Of the functions' processes. */
+  readonly environment: Readonly<Record<string, string>>;
   readonly #bus: LocalBus;
   readonly #dispose: (() => PromiseLike<unknown>)[];
 
@@ -55,7 +56,7 @@ export class World implements AsyncDisposable {
     this.#folder = parts.folder;
     this.#functions = parts.functions;
     this.coordination = parts.coordination;
-    this.#environment = parts.environment;
+    this.environment = parts.environment;
     this.#bus = parts.bus;
     this.#dispose = parts.dispose;
   }
@@ -164,9 +165,14 @@ export class World implements AsyncDisposable {
   /** An invocation whose process is the caller's to kill; `outcome` awaits its end. */
   begin(name: string, event: unknown, options: Invocation = {}): IdraProcess {
     return spawnIdra(join(import.meta.dirname, 'invoke.ts'), {
-      arguments: [join(this.#functions, name, 'index.js'), JSON.stringify(event), String(options.remainingMs ?? 60_000)],
-      env: { ...this.#environment, ...options.env },
+      arguments: [this.bundle(name), JSON.stringify(event), String(options.remainingMs ?? 60_000)],
+      env: { ...this.environment, ...options.env },
     });
+  }
+
+  /** File of a function's bundle. */
+  bundle(name: string): string {
+    return join(this.#functions, name, 'index.js');
   }
 
   async invoke<Result = Report>(name: string, event: unknown, options: Invocation = {}): Promise<Outcome<Result>> {

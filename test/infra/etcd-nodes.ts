@@ -1,6 +1,7 @@
 /** Three nodes of etcd as infra/node sets them up, on loopback addresses of their own, with certificates that infra/certificates has made. */
 import { execFile } from 'node:child_process';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { aptInstall } from '../support/servers/apt.ts';
@@ -122,5 +123,7 @@ export class Nodes implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const index of hosts.keys()) await this.stop(index);
+    // What a restore has kept beside the data is there as well
+    for (const { DATA = '' } of this.#environments) await rm(dirname(DATA), { recursive: true, force: true });
   }
 }

@@ -75,13 +75,24 @@ describe.skipIf(missing !== undefined)(`etcd as infra/node sets it up${missing =
     expect(stdout + stderr).toContain('PERMISSION_DENIED');
   });
 
-  it('tells its health and the size of its data', async () => {
-    expect((await nodes.script(1, 'health', '--print')).stdout).toMatch(/^healthy=1 databaseBytes=[1-9]\d+\n$/);
+  it('tells its health, the size of its data, and how long the first of its certificates lasts', async () => {
+    expect((await nodes.script(1, 'health', '--print')).stdout).toMatch(/^healthy=1 databaseBytes=[1-9]\d+ certificateDays=82[45]\n$/);
+    await using folder = await temporaryFolder();
+    await succeed(join(infra, 'certificates'), [folder.path, ...hosts], { DAYS: '900', USERS: 'root' });
+    const ending = { ...nodes.environment(1), TLS: folder.path };
+    for (const [name, days] of [
+      ['root', 9],
+      ['node2', 5],
+    ] as const) {
+      await rm(join(folder.path, `${name}-cert.pem`));
+      await succeed(join(infra, 'certificates'), [folder.path, ...hosts], { DAYS: `${days}`, USERS: 'root' });
+      expect((await execute(join(infra, 'node/health'), ['--print'], ending)).stdout).toMatch(new RegExp(` certificateDays=${days - 1}\n$`));
+    }
   });
 
   it('takes a node back whose volume was lost', async () => {
     await nodes.stop(1);
-    expect((await nodes.script(1, 'health', '--print')).stdout).toBe('healthy=0 databaseBytes=0\n');
+    expect((await nodes.script(1, 'health', '--print')).stdout).toMatch(/^healthy=0 databaseBytes=0 certificateDays=82[45]\n$/);
     await rm(nodes.environment(1).DATA ?? '', { recursive: true });
     await nodes.start(1);
     await nodes.healthy(1);
