@@ -62,8 +62,11 @@ export const cannotHold = {
   'seven fraction digits': 'a second has six digits',
 } as const;
 
-export async function mysqlHarness(): Promise<Harness & { readonly url: string; readonly client: mysql.Connection; execute(sql: string): Promise<void> }> {
-  const fresh = await freshDatabase('mysql');
+/** `on`: another server than the shared one. */
+export async function mysqlHarness(on?: {
+  readonly url: string;
+}): Promise<Harness & { readonly url: string; readonly client: mysql.Connection; execute(sql: string): Promise<void> }> {
+  const fresh = await freshDatabase('mysql', on);
   const client = await mysql.createConnection({ uri: fresh.url, rowsAsArray: true, typeCast: (field) => field.string(), charset: 'utf8mb4' });
   await client.query("SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO', lc_messages = 'en_US'");
   const rows = async (sql: string): Promise<(string | null)[][]> => (await client.query(sql))[0] as unknown as (string | null)[][];
