@@ -183,8 +183,8 @@ const commonZoned = /^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}(?:\.[0-9]{1,7})?[+-](
 function zonedText(value: Value): string {
   const text = String(value);
   const canonical = commonZoned.test(text) ? text : sevenDigits(canonicalTimestamp(text, true) ?? text);
-  const zoned = /[+-](?:0[0-9]|1[0-3]):[0-9]{2}$|[+-]14:00$/.test(canonical) ? canonical : sevenDigits(utcText(canonical) ?? canonical);
-  return `${zoned.slice(0, -6)} ${zoned.slice(-6)}`;
+  if (!/[+-](?:0[0-9]|1[0-3]):[0-9]{2}$|[+-]14:00$/.test(canonical)) return `${sevenDigits(utcText(canonical) ?? canonical)} +00:00`;
+  return `${canonical.slice(0, -6)} ${canonical.slice(-6)}`;
 }
 
 /** The moment has to be in the years 1 to 9999 on its own clock, too. */

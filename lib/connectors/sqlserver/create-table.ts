@@ -6,6 +6,8 @@ import type { SqlserverColumn } from './types.ts';
 
 /** The key of a clustered index, in bytes. */
 const keyBytes = 900;
+/** A character beyond the first plane counts twice in the length of an nvarchar. */
+const unitsEach = 2;
 
 /** Everything after the name but for NULL. */
 export function columnType(column: Column, schema: Schema): string {
@@ -24,7 +26,7 @@ function keyType(column: Column, schema: Schema): string {
   const open = schema.columns.filter(({ name, type: other }) => schema.key.includes(name) && (other.kind === 'string' || other.kind === 'bytes')).length;
   const share = Math.floor((keyBytes - 20 * (schema.key.length - open)) / open);
   const limit = type.kind === 'string' ? Math.floor(share / 2) : share;
-  const length = Math.max(1, Math.min(type.maxLength ?? limit, limit));
+  const length = Math.max(1, Math.min(type.maxLength === undefined ? limit : type.maxLength * (type.kind === 'string' ? unitsEach : 1), limit));
   return type.kind === 'string' ? `nvarchar(${length}) COLLATE ${exactCollation}` : `varbinary(${length})`;
 }
 
@@ -55,7 +57,7 @@ function plainType(type: LogicalType): string {
     case 'json':
       return 'nvarchar(max)';
     case 'string':
-      return type.maxLength !== undefined && type.maxLength <= 4000 ? `nvarchar(${Math.max(1, type.maxLength)})` : 'nvarchar(max)';
+      return type.maxLength !== undefined && type.maxLength * unitsEach <= 4000 ? `nvarchar(${Math.max(1, type.maxLength * unitsEach)})` : 'nvarchar(max)';
     case 'bytes':
       return type.maxLength !== undefined && type.maxLength <= 8000 ? `varbinary(${Math.max(1, type.maxLength)})` : 'varbinary(max)';
   }
