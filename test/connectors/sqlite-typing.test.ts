@@ -269,6 +269,24 @@ describe('dynamic typing', () => {
     ).toMatchObject({ seq: 1n });
   });
 
+  it.each(['elsewhere', 'sqlite'])('follows a position only where time is written as before, and looks back from it: peer %s', async (peer) => {
+    const cursor = { column: 'at', key: ['id'], lookbackSeconds: 10 };
+    make('seen_at', 'id INTEGER PRIMARY KEY, at DATETIME', "(1, '2026-01-01 00:00:00')", "(2, '2026-01-01 00:00:05')");
+    const { boundaries } = await readTable(harness, 'seen_at', { mode: 'timestamp', cursor, peer });
+    const from = boundaries.at(-1)?.cursor ?? null;
+    database.exec("INSERT INTO seen_at VALUES (3, '2026-01-01 00:00:01'), (4, '2026-01-01 00:00:06')");
+    const again = await readTable(harness, 'seen_at', { mode: 'timestamp', cursor, peer, read: { from } });
+    expect(again.rows.map(([id]) => id)).toEqual([1, 3, 2, 4]);
+    // Every text with a T sorts behind those of its day with a space: once it is passed, they would be missed
+    database.exec("DELETE FROM seen_at; INSERT INTO seen_at VALUES (5, '2026-01-01T00:00:02')");
+    await failure(
+      () => readTable(harness, 'seen_at', { mode: 'timestamp', cursor: { ...cursor, lookbackSeconds: 0 }, peer, read: { from } }),
+      'ROW_MALFORMED',
+      'seen_at',
+      'at',
+    );
+  });
+
   it('makes no number of NULL in a key that only the destination knows of', async () => {
     make('numbered', 'id INTEGER PRIMARY KEY, v TEXT');
     const schema = { name: 'numbered', columns: [column('id', 'int64'), column('v', 'string')], key: [] };

@@ -4,6 +4,7 @@ import { toBase64 } from '../../values/bytes.ts';
 import { isInfinite, readTimestamp, significantFraction, toDayNumber, toUtc, writeTimestamp } from '../../values/datetime.ts';
 import { doubleText } from '../../values/numbers.ts';
 import type { Column, LogicalType } from '../../values/types.ts';
+import { declaredKind } from './types.ts';
 
 /** A stored value as exact text for a cursor (`bind` in dialect.ts reads it back). */
 export function storedText(raw: unknown): string | null {
@@ -32,14 +33,22 @@ export class WrittenForms {
   /** `cursor`: index among the row's values, and column, of each cursor column. */
   constructor(table: string, cursor: readonly { readonly index: number; readonly column: Column }[]) {
     this.#table = table;
-    this.#columns = cursor.filter(({ column }) => column.type.kind === 'timestamp' || column.type.kind === 'date' || column.type.kind === 'time');
+    this.#columns = cursor.filter(({ column }) => ['timestamp', 'date', 'time'].includes(declaredKind(column)));
+  }
+
+  /** Rows have to be written like the position that they follow: `values` of the cursor columns, in their order. */
+  follow(values: readonly (string | null)[], indexes: readonly number[]): void {
+    for (const { index } of this.#columns) {
+      const form = writtenForm(values[indexes.indexOf(index)] ?? '');
+      if (form !== null) this.#forms.set(index, form);
+    }
   }
 
   /** Throws `ROW_MALFORMED` where a cursor column changes the way in which it writes time. */
   check(row: readonly unknown[]): void {
     for (const { index, column } of this.#columns) {
       const raw = row[index];
-      if (raw === null || column.type.kind === 'time') continue;
+      if (raw === null || declaredKind(column) === 'time') continue;
       const text = storedText(raw) ?? '';
       if (isInfinite(text)) continue;
       const form = writtenForm(text);

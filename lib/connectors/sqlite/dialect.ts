@@ -1,6 +1,7 @@
 import { SyncError } from '../../errors.ts';
 import type { Column, Value } from '../../values/types.ts';
 import type { Dialect } from '../sql/dialect.ts';
+import { declaredKind } from './types.ts';
 
 export function quote(name: string): string {
   if (name === '' || name.includes('\0')) throw new SyncError('CONFIG_INVALID', `${JSON.stringify(name)} cannot be a name in SQLite.`);
@@ -50,8 +51,9 @@ export function dialectFor(unitsPerSecond: 1 | 1000): Dialect {
     minusSeconds: (expression, seconds, column) => {
       // Cut to the second and written with a space, it sorts no later than the exact text would: at worst some rows more are read again. The zone, the same in all values
       // of a cursor column, is left off on both sides
-      const text = column.type.kind === 'date' ? `'%Y-%m-%d', substr(v, 1, 10)` : `'%Y-%m-%d %H:%M:%S', substr(v, 1, 19)`;
-      if (column.type.kind === 'date' || column.type.kind === 'timestamp')
+      const kind = declaredKind(column);
+      const text = kind === 'date' ? `'%Y-%m-%d', substr(v, 1, 10)` : `'%Y-%m-%d %H:%M:%S', substr(v, 1, 19)`;
+      if (kind === 'date' || kind === 'timestamp')
         return `(SELECT CASE typeof(v) WHEN 'text' THEN strftime(${text}, '-${seconds} seconds') ELSE v - ${seconds * unitsPerSecond} END FROM (SELECT ${expression} AS v))`;
       throw new SyncError('CONFIG_INVALID', `cursor.lookback needs a column of dates or timestamps; ${column.name} is ${column.type.kind}.`, {
         column: column.name,

@@ -1,6 +1,7 @@
 import { SyncError } from '../../errors.ts';
 import type { Row, Schema, Value } from '../../values/types.ts';
 import type { Chunk, Cursor, ReadOptions, Remaining, Source, SourceRequest } from '../connector.ts';
+import { decodeCursor } from '../sql/cursor.ts';
 import { GroupCutter } from '../sql/group-cutter.ts';
 import { didYouMean } from '../sql/names.ts';
 import { nullError, planRead, type ReadPass, type ReadPlan } from '../sql/read-plan.ts';
@@ -170,6 +171,8 @@ class SqliteSource implements Source {
       this.#found.title,
       pass.nulls ? [] : this.#plan.cursorIndexes.flatMap((index) => this.#plan.selected.slice(index, index + 1).map((column) => ({ index, column }))),
     );
+    const { shape, cursorIndexes } = this.#plan;
+    if (options.from !== null && shape !== null) forms.follow(decodeCursor(shape, options.from), cursorIndexes);
     const pacer = new Pacer();
     let taken = 0;
     for (let again = true; again; ) {

@@ -63,6 +63,11 @@ export function declaredType(declared: string): Declared {
   }
 }
 
+/** What the column is declared to hold, where another SQLite file is given its text as it is: what a cursor means hangs on it. */
+export function declaredKind({ type, native }: Pick<Column, 'type' | 'native'>): LogicalType['kind'] {
+  return native?.system === 'sqlite' ? declaredType(native.type).type.kind : type.kind;
+}
+
 /** `VARCHAR(50)` as a key: other databases index only text with a limit. */
 export function declaredLength(declared: string): number | undefined {
   const length = affinityOf(declared) === 'TEXT' ? /\(\s*(\d+)\s*\)/.exec(declared)?.[1] : undefined;
