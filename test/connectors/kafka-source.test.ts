@@ -1,4 +1,5 @@
 /** The topic as a source: every committed message once, in the order of its partition, from any boundary. */
+import { randomBytes } from 'node:crypto';
 import { beforeAll, expect, it } from 'vitest';
 import type { Chunk, SourceRequest } from '../../lib/connectors/connector.ts';
 import { config } from '../../lib/connectors/kafka/config.ts';
@@ -7,6 +8,7 @@ import type { Row, Schema } from '../../lib/values/types.ts';
 import { failure } from '../conformance/drive.ts';
 import { type Fresh, freshDatabase } from '../support/fresh.ts';
 import { client, makeTopic, produce, withAdmin } from '../support/kafka-topic.ts';
+import { configureKafka } from '../support/servers/kafka.ts';
 import { describeWith } from '../support/servers.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
@@ -216,6 +218,31 @@ await describeWith(['kafka'], 'source kafka', () => {
       ['9223372036854775807', undefined],
       ['0.10000000000000000001', '{"a":1e2}'],
     ]);
+  });
+
+  it('reads all there is although a quota makes the broker answer with nothing', { timeout: 60_000 }, async () => {
+    const topic = await topicOf('quota', { partitions: 2 });
+    const clientId = `slow-${topic}`;
+    await configureKafka(fresh.url, '--alter', '--entity-type', 'clients', '--entity-name', clientId, '--add-config', 'consumer_byte_rate=20000');
+    const count = 500;
+    await produce(
+      fresh.url,
+      topic,
+      Array.from({ length: count }, (_, id) => ({ partition: id % 2, value: JSON.stringify({ id, text: randomBytes(75).toString('hex') }) })),
+    );
+    const connection = config.connection.parse({ type: 'kafka', brokers: fresh.url.split(','), clientId });
+    await using source = await connector.openSource(connection, ask(topic), never);
+    const began = performance.now();
+    const ids: number[] = [];
+    let cursor: string | null = null;
+    for await (const chunk of source.read({ from: null, maxRows: 100, maxBytes: 1_000_000 }, never)) {
+      if (chunk.kind === 'rows') ids.push(...chunk.rows.map(([id]) => Number(id)));
+      cursor = chunk.boundary;
+    }
+    // The sample alone has used up what a client may have at once
+    expect(performance.now() - began).toBeGreaterThan(1_000);
+    expect(ids.sort((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, index) => index));
+    expect((await read(topic, { from: cursor })).rows).toEqual([]);
   });
 
   it('reads partitions that were added later', async () => {

@@ -1,6 +1,6 @@
 /** Reads a partition of the connector's own compacted topics to its end: what is committed, and whether a transaction with records of ours is still undecided. */
 import type { Cluster } from 'kafkajs';
-import { endsTransaction, type FetchOptions, fetchAll, type Message, offsetAfter, type PartitionFetch, visibility } from './fetch.ts';
+import { endsTransaction, type FetchOptions, fetchAlone, type Message, offsetAfter, type PartitionFetch, visibility } from './fetch.ts';
 import { offsetsOf } from './topics.ts';
 
 const fetchBytes = 1024 ** 2;
@@ -20,14 +20,16 @@ export async function readLog(cluster: Cluster, at: { topic: string; partition: 
   const { topic, partition } = at;
   await cluster.addTargetTopic(topic);
   const start = (await offsetsOf(cluster, topic, { partitions: [partition], earliest: true })).get(partition) ?? 0;
-  const stable = await readTo(cluster, { topic, partition, from: start, committed: true }, (fetched) => {
+  // Not what a fetch says of it: a leader that was just elected may say too little there, and gives no answer here
+  const stable = (await offsetsOf(cluster, topic, { partitions: [partition], earliest: false })).get(partition) ?? 0;
+  await readTo(cluster, { topic, partition, from: start, until: stable, committed: true }, (fetched) => {
     const seen = visibility(fetched);
     return (message, index) => {
       if (seen[index] === true) reader.committed(message);
     };
   });
   const open = new Map<string, Message[]>();
-  await readTo(cluster, { topic, partition, from: stable, committed: false }, () => (message) => {
+  await readTo(cluster, { topic, partition, from: stable, until: null, committed: false }, () => (message) => {
     const { batchContext } = message;
     const end = endsTransaction(message);
     if (end !== null && batchContext !== undefined) {
@@ -40,27 +42,24 @@ export async function readLog(cluster: Cluster, at: { topic: string; partition: 
   return open.size > 0;
 }
 
-/** Visits from an offset to where the partition ends for such a reader when it began; returns that end. */
+/** Visits from an offset to another one; null: to where the partition ends when it begins. */
 async function readTo(
   cluster: Cluster,
-  from: { topic: string; partition: number; from: number; committed: boolean },
+  from: { topic: string; partition: number; from: number; until: number | null; committed: boolean },
   visitor: (fetched: PartitionFetch) => (message: Message, index: number) => void,
-): Promise<number> {
+): Promise<void> {
   const { topic, partition, committed } = from;
-  const options: FetchOptions = { topic, committed, maxBytes: fetchBytes, partitionBytes: fetchBytes };
+  const options: FetchOptions = { topic, committed, maxBytes: fetchBytes, partitionBytes: fetchBytes, waitMs: 0 };
   let position = from.from;
-  for (let end: number | null = null; ; ) {
-    const [fetched] = await fetchAll(cluster, options, new Map([[partition, position]]));
-    if (fetched === undefined) throw new Error(`no answer for ${topic}/${partition}`);
-    end ??= committed ? fetched.lastStableOffset : fetched.highWatermark;
+  for (let end = from.until; end === null || position < end; ) {
+    const fetched = await fetchAlone(cluster, options, { partition, offset: position, until: end ?? position });
+    end ??= fetched.highWatermark;
     const visit = visitor(fetched);
     for (const [index, message] of fetched.messages.entries()) {
       const offset = Number(message.offset);
       if (offset >= position && offset < end) visit(message, index);
     }
     const last = fetched.messages.at(-1);
-    // Asked for one partition alone, the broker answers with nothing only where nothing is left
     position = last === undefined ? end : Math.max(position, offsetAfter(last, undefined));
-    if (position >= end) return end;
   }
 }

@@ -73,7 +73,7 @@ export class KafkaDestination implements Destination {
   }
 
   deadLetters(): Promise<StoredDeadLetter[]> {
-    return this.#reach('read the dead letters of', ({ cluster }) => readLetters(cluster, this.#place.topic, this.#request.sync));
+    return this.#reach('read the dead letters of', ({ cluster }) => readLetters(cluster, this.#place.topic, { sync: this.#request.sync, settleMs }));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

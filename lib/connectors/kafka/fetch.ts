@@ -1,6 +1,7 @@
 /** Reads partitions from given offsets. What transactions have aborted is filtered here: the driver's own consumer lets rows of interleaved aborted transactions through. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from 'kafkajs';
+import { SyncError } from '../../errors.ts';
 import { protocolError } from './errors.ts';
 
 export interface Message {
@@ -30,6 +31,8 @@ export interface FetchOptions {
   /** For the response, and for each partition. The first batch comes whole whatever its size. */
   readonly maxBytes: number;
   readonly partitionBytes: number;
+  /** How long the broker may wait where it has nothing; absent: a moment. */
+  readonly waitMs?: number;
 }
 
 interface Response {
@@ -45,6 +48,9 @@ interface Response {
 }
 
 const maxWaitMs = 250;
+/** How long answers without content are taken, and the pause between two of them. */
+export const patienceMs = 60_000;
+export const pauseMs = 50;
 const attempts = 10;
 /** The leader has moved, or a connection went away: known after a look at the brokers' metadata. */
 const stale = new Set([
@@ -69,7 +75,7 @@ export async function fetchFrom(
   const response: Response = await broker.fetch({
     replicaId: -1,
     isolationLevel: options.committed ? 1 : 0,
-    maxWaitTime: maxWaitMs,
+    maxWaitTime: options.waitMs ?? maxWaitMs,
     minBytes: 1,
     maxBytes: options.maxBytes,
     topics: [
@@ -99,6 +105,34 @@ export function fetchAll(cluster: Cluster, options: FetchOptions, from: Readonly
     );
     return (await Promise.all(requests)).flat();
   });
+}
+
+/**
+ * One partition alone, up to an offset that is known to be there: only so an answer without messages says that nothing is left before it. A client over its quota gets an answer without any partition, and a leader that was
+ * elected a moment ago does not know yet how far its log is committed (KIP-207): neither says that there is nothing.
+ */
+export async function fetchAlone(
+  cluster: Cluster,
+  options: FetchOptions,
+  at: { readonly partition: number; readonly offset: number; readonly until: number; readonly signal?: AbortSignal },
+): Promise<PartitionFetch> {
+  const { partition, offset, until, signal } = at;
+  for (const end = Date.now() + patienceMs; ; ) {
+    const [part] = await fetchAll(cluster, options, new Map([[partition, offset]]));
+    if (part !== undefined && (part.messages.length > 0 || (options.committed ? part.lastStableOffset : part.highWatermark) >= until)) return part;
+    signal?.throwIfAborted();
+    if (Date.now() > end) throw silent(options.topic);
+    await sleep(pauseMs);
+  }
+}
+
+/** Where the brokers hold back for so long, another run has to go on. */
+export function silent(topic: string): SyncError {
+  return new SyncError(
+    'TIMEOUT',
+    `The brokers hold back messages of topic ${topic} that are there: a quota of this client is exhausted, or a leader was elected and does not come up.`,
+    { table: topic, retry: 'backoff' },
+  );
 }
 
 /** Asks those who lead the partitions, again where a leader has moved or a new topic has not settled yet. Only for what may be asked twice. */

@@ -3,7 +3,7 @@ import type { Cluster } from 'kafkajs';
 import { SyncError } from '../../errors.ts';
 import type { SourceOptions } from './config.ts';
 import { type Position, parseRanges, writeRanges } from './cursor.ts';
-import { fetchAll } from './fetch.ts';
+import { fetchAlone } from './fetch.ts';
 import type { Range } from './range.ts';
 import { offsetsOf, partitionsOf } from './topics.ts';
 
@@ -58,8 +58,9 @@ export async function rangeFrom(cluster: Cluster, options: SourceOptions, positi
 /** The protocol that the driver speaks knows topics by name alone: another message where one was read tells that the topic is another one. */
 async function assertSameTopic(cluster: Cluster, { topic, witness }: Position, first: ReadonlyMap<number, number>): Promise<void> {
   if (witness === null || witness.offset < (first.get(witness.partition) ?? Number.MAX_SAFE_INTEGER)) return;
-  const [part] = await fetchAll(cluster, { topic, committed: false, maxBytes: 1, partitionBytes: 1 }, new Map([[witness.partition, witness.offset]]));
-  const found = part?.messages.find(({ offset }) => Number(offset) === witness.offset);
+  const { partition, offset: at } = witness;
+  const part = await fetchAlone(cluster, { topic, committed: false, maxBytes: 1, partitionBytes: 1 }, { partition, offset: at, until: at + 1 });
+  const found = part.messages.find(({ offset }) => Number(offset) === witness.offset);
   if (found === undefined || found.timestamp === witness.timestamp) return;
   throw resync(
     topic,

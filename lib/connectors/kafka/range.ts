@@ -1,6 +1,8 @@
 /** Reads all partitions from given offsets to given ends. The next fetch is under way while the last is worked on. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from 'kafkajs';
-import { type FetchOptions, fetchAll, type Message, offsetAfter, type PartitionFetch, visibility } from './fetch.ts';
+import { fetchAll, fetchAlone, type Message, offsetAfter, type PartitionFetch, patienceMs, pauseMs, silent, visibility } from './fetch.ts';
 
 export interface Piece {
   readonly partition: number;
@@ -28,7 +30,7 @@ function nextLimit(limit: number, fetched: readonly PartitionFetch[]): number {
   return share > 1 ? Math.max(fetchLimits.least, limit / 2) : share < 0.4 ? Math.min(fetchLimits.most, limit * 2) : limit;
 }
 
-/** What nothing answers to has to be certain: room for a quarter of a million empty batches. */
+/** Room for a quarter of a million empty batches. */
 const alone = { maxBytes: 16 * mebibyte, partitionBytes: 16 * mebibyte };
 
 export interface Range {
@@ -41,26 +43,34 @@ export async function* readRange(cluster: Cluster, range: Range, signal: AbortSi
   const { topic, from, ends } = range;
   const at = new Map(from);
   const left = (): Map<number, number> => new Map([...at].filter(([partition, offset]) => offset < (ends.get(partition) ?? 0)));
-  const fetch = (wanted: ReadonlyMap<number, number>, limits: Pick<FetchOptions, 'maxBytes' | 'partitionBytes'>): Promise<PartitionFetch[]> => {
-    const options: FetchOptions = { topic, committed: true, ...limits };
-    const answer = fetchAll(cluster, options, wanted);
-    // Looked at below; a reader that leaves before may not bring the process down
-    answer.catch(() => undefined);
-    return answer;
-  };
   let limit = fetchLimits.first;
-  const start = (): Promise<PartitionFetch[]> | null => (wanted.size > 0 ? fetch(wanted, { maxBytes: 4 * limit, partitionBytes: limit }) : null);
+  const start = (): Promise<PartitionFetch[]> | null => {
+    if (wanted.size === 0) return null;
+    const started = fetchAll(cluster, { topic, committed: true, maxBytes: 4 * limit, partitionBytes: limit }, wanted);
+    // Looked at below; a reader that leaves before may not bring the process down
+    started.catch(() => undefined);
+    return started;
+  };
   let wanted = left();
   let answer = start();
+  let answeredAt = Date.now();
   while (answer !== null) {
     const fetched: PartitionFetch[] = await unlessAborted(answer, signal);
+    if (fetched.length === 0) {
+      // Over its quota: the same again, no faster than the driver lets it go out
+      if (Date.now() - answeredAt > patienceMs) throw silent(topic);
+      await sleep(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+      answer = start();
+      continue;
+    }
+    answeredAt = Date.now();
     const pieces = fetched.filter(({ messages }) => messages.length > 0).map((part) => cut(part, at.get(part.partition) ?? 0, ends.get(part.partition) ?? 0));
     // A partition may go without an answer where others have filled it: only alone its silence says that nothing is left before the end
     if (pieces.length === 0) {
       for (const [partition, offset] of wanted) {
-        const [part] = await unlessAborted(fetch(new Map([[partition, offset]]), alone), signal);
         const end = ends.get(partition) ?? 0;
-        pieces.push(part === undefined || part.messages.length === 0 ? { partition, items: [], at: end } : cut(part, offset, end));
+        const part = await unlessAborted(fetchAlone(cluster, { topic, committed: true, ...alone }, { partition, offset, until: end, signal }), signal);
+        pieces.push(part.messages.length === 0 ? { partition, items: [], at: end } : cut(part, offset, end));
       }
     }
     for (const piece of pieces) at.set(piece.partition, piece.at);

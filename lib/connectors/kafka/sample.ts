@@ -3,7 +3,7 @@ import type { Cluster } from 'kafkajs';
 import type { SourceRequest } from '../connector.ts';
 import type { SourceOptions } from './config.ts';
 import { decode } from './decode.ts';
-import { fetchAll, visibility } from './fetch.ts';
+import { fetchAlone, visibility } from './fetch.ts';
 import { Fields } from './fields.ts';
 import { chosenPartitions } from './positions.ts';
 import { offsetsOf } from './topics.ts';
@@ -27,8 +27,8 @@ export async function sample(
     const start = first.get(partition) ?? 0;
     for (const offset of new Set([start, Math.max(start, (ends.get(partition) ?? 0) - sampleMessages)])) {
       signal.throwIfAborted();
-      const [part] = await fetchAll(cluster, { topic, committed: true, maxBytes: sampleBytes, partitionBytes: sampleBytes }, new Map([[partition, offset]]));
-      if (part === undefined) continue;
+      const options = { topic, committed: true, maxBytes: sampleBytes, partitionBytes: sampleBytes };
+      const part = await fetchAlone(cluster, options, { partition, offset, until: offset + 1, signal });
       const seen = visibility(part);
       // Told again when they are read: only the columns count here
       for (const message of part.messages.filter((_, index) => seen[index] === true).slice(0, sampleMessages)) decode(message, { topic, partition, fields });

@@ -112,24 +112,33 @@ export async function readState(
   }
 }
 
-export async function readLetters(cluster: Cluster, stateTopicName: string, sync: string): Promise<StoredDeadLetter[]> {
+/** `settleMs`: how long to wait for the end of open transactions with letters; after that they do not count. */
+export async function readLetters(
+  cluster: Cluster,
+  stateTopicName: string,
+  { sync, settleMs }: { sync: string; settleMs: number },
+): Promise<StoredDeadLetter[]> {
   const topic = letterTopicName(stateTopicName);
   if ((await partitionsOf(cluster, topic)) === null) return [];
-  const found = new Map<string, StoredDeadLetter>();
-  await readLog(
-    cluster,
-    { topic, partition: 0 },
-    {
-      own: () => true,
-      committed: ({ key, value }) => {
-        const id = key?.toString() ?? '';
-        const letter = value === null ? null : (JSON.parse(value.toString()) as StoredDeadLetter);
-        if (letter?.sync === sync) found.set(id, letter);
-        else found.delete(id);
+  // A commit is answered before its end is written into every partition
+  for (const until = Date.now() + settleMs; ; ) {
+    const found = new Map<string, StoredDeadLetter>();
+    const undecided = await readLog(
+      cluster,
+      { topic, partition: 0 },
+      {
+        own: () => true,
+        committed: ({ key, value }) => {
+          const id = key?.toString() ?? '';
+          const letter = value === null ? null : (JSON.parse(value.toString()) as StoredDeadLetter);
+          if (letter?.sync === sync) found.set(id, letter);
+          else found.delete(id);
+        },
       },
-    },
-  );
-  return [...found.values()];
+    );
+    if (!undecided || Date.now() > until) return [...found.values()];
+    await sleep(50);
+  }
 }
 
 export function isNewer(state: DestinationState | null, claim: Claim): boolean {

@@ -17,6 +17,8 @@ export interface SourceOptions {
 /** Documents looked at for their fields and types: half of them from each end by `_id`. */
 const sampleDocuments = 1_000;
 const sampleBytes = 16 * 1024 * 1024;
+/** Documents of one answer: the server's own limit is 16 MB, which are held twice while they are read. */
+const answerDocuments = 1_000;
 
 /** Throws `NOT_FOUND` with what the user may have meant. */
 export async function openCollection(session: Session, name: string): Promise<Collection<Document>> {
@@ -99,7 +101,13 @@ export async function* rawDocuments(
 ): AsyncGenerator<Buffer> {
   const { filter, fields } = query;
   const needsSort = fields.length > 1 || fields[0] !== '_id';
-  const cursor = collection.find(filter, { raw: true, sort: ascending(fields), signal, ...(needsSort ? { allowDiskUse: true } : {}) });
+  const cursor = collection.find(filter, {
+    raw: true,
+    sort: ascending(fields),
+    batchSize: answerDocuments,
+    signal,
+    ...(needsSort ? { allowDiskUse: true } : {}),
+  });
   let since = performance.now();
   try {
     for await (const document of cursor) {

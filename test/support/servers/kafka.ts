@@ -126,6 +126,14 @@ async function startNode({ id, roles, cluster, controllerPort, replicas }: Node,
 
 const clusterId = (): string => randomBytes(16).toString('base64url');
 
+/** Kafka's own tool for what the driver cannot set, such as quotas: its arguments behind `--bootstrap-server`. */
+export async function configureKafka(brokers: string, ...parameters: string[]): Promise<void> {
+  const found = await classPath(artifacts);
+  const java = findProgram('java');
+  if (typeof found === 'string' || java === undefined) throw new Error(typeof found === 'string' ? found : 'no java on this machine');
+  await runTool(java, [...javaOptions, '-cp', found.path, 'kafka.admin.ConfigCommand', '--bootstrap-server', brokers, ...parameters]);
+}
+
 /** A broker of one's own, for tests that kill, pause or restart it. The jars must have been fetched, as `describeWith(['kafka'], …)` does. */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaBroker> {
   return startNode({ id: 1, roles: 'broker,controller', cluster: clusterId(), controllerPort: await freePort(), replicas: 1 }, options);
