@@ -24,14 +24,14 @@ const bufferBytes = 1 << 18;
 export class RowEncoder {
   readonly #columns: readonly EncodedColumn[];
   readonly #place: EncoderPlace;
-  readonly #lines: Lines;
+  readonly #line: Line;
   #out = Buffer.allocUnsafeSlow(bufferBytes);
   #used = 0;
 
   constructor(columns: readonly EncodedColumn[], place: EncoderPlace) {
     this.#columns = columns;
     this.#place = place;
-    this.#lines = lineFunctions(
+    this.#line = lineFunction(
       columns.map(({ incoming, target }) => {
         const piece = pieceFor(incoming, target);
         if ('refused' in piece)
@@ -43,12 +43,13 @@ export class RowEncoder {
 
   /** Full buffers; the rest waits for `take`. `operations`: written behind each row as a further column. Throws `VALUE_UNREPRESENTABLE` with table, column and key. */
   *encode(rows: readonly Row[], operations?: Uint8Array): Generator<Buffer> {
-    for (let first = 0; first < rows.length; ) {
-      const group = this.#group(rows, first);
-      const { end } = group;
-      const text = this.#text(rows, group, operations);
-      // One look at the whole string; the culprit is searched only where there is one
-      if (text.indexOf('\0') >= 0 || !text.isWellFormed()) throw this.#badText(rows.slice(first, end));
+    for (let next = 0; next < rows.length; ) {
+      const first = next;
+      let text = '';
+      while (next < rows.length && next - first < rowsAtOnce && text.length < charactersAtOnce) {
+        text += this.#text(rows[next], operations === undefined ? '\n' : `\t${operations[next] ?? 0}\n`);
+        next++;
+      }
       if (text.length * 3 > bufferBytes) {
         if (this.#used > 0) yield this.take();
         yield Buffer.from(text, 'utf8');
@@ -56,7 +57,6 @@ export class RowEncoder {
         if (this.#used + text.length * 3 > bufferBytes) yield this.take();
         this.#used += this.#out.write(text, this.#used, 'utf8');
       }
-      first = end;
     }
   }
 
@@ -68,32 +68,16 @@ export class RowEncoder {
     return full;
   }
 
-  /** The next rows, and whether any text in them needs an escape: one look at all of it, since hardly any does. */
-  #group(rows: readonly Row[], first: number): Group {
-    const width = this.#columns.length;
-    let free = '';
-    let end = first;
-    while (end < rows.length && end - first < rowsAtOnce && free.length < charactersAtOnce) {
-      const row = rows[end++];
-      if (row === undefined || row.length !== width)
-        throw new SyncError('INTERNAL', `A row for ${this.#place.table} has ${row?.length} values for ${width} columns.`, { table: this.#place.table });
-      free += this.#lines.free(row);
+  #text(row: Row | undefined, end: string): string {
+    if (row === undefined || row.length !== this.#columns.length)
+      throw new SyncError('INTERNAL', `A row for ${this.#place.table} has ${row?.length} values for ${this.#columns.length} columns.`, {
+        table: this.#place.table,
+      });
+    try {
+      return this.#line(row, end);
+    } catch (error) {
+      throw this.#explain(error, row);
     }
-    return { first, end, needsEscape: free.indexOf('\\') >= 0 || free.indexOf('\t') >= 0 || free.indexOf('\n') >= 0 || free.indexOf('\r') >= 0 };
-  }
-
-  #text(rows: readonly Row[], { first, end, needsEscape }: Group, operations: Uint8Array | undefined): string {
-    const line = needsEscape ? this.#lines.escaped : this.#lines.plain;
-    let text = '';
-    for (let i = first; i < end; i++) {
-      const row = rows[i] as Row;
-      try {
-        text += operations === undefined ? `${line(row)}\n` : `${line(row)}\t${operations[i] ?? 0}\n`;
-      } catch (error) {
-        throw this.#explain(error, row);
-      }
-    }
-    return text;
   }
 
   /** Forgets what a rolled back batch had begun. */
@@ -106,26 +90,16 @@ export class RowEncoder {
     for (const [i, { incoming, target }] of this.#columns.entries()) {
       const piece = pieceFor(incoming, target);
       const value = row[i] ?? null;
-      if (value === null || 'refused' in piece || piece.encode === null) continue;
+      if (value === null || 'refused' in piece) continue;
       try {
-        piece.encode(value);
+        const text = piece.encode === null ? value : piece.encode(value);
+        if (piece.free === true) copyText(text);
       } catch (cause) {
         if (cause instanceof ValueRefused) return this.#refusal(i, row, cause.reason);
         throw cause;
       }
     }
     return error;
-  }
-
-  #badText(rows: readonly Row[]): SyncError {
-    for (const row of rows) {
-      for (const [i, value] of row.entries()) {
-        if (typeof value !== 'string') continue;
-        if (value.includes('\0')) return this.#refusal(i, row, 'has a NUL character, which PostgreSQL text cannot hold');
-        if (!value.isWellFormed()) return this.#refusal(i, row, 'has half of a surrogate pair, which is no text');
-      }
-    }
-    return new SyncError('INTERNAL', `A row for ${this.#place.table} has text that cannot be written.`, { table: this.#place.table });
   }
 
   #refusal(index: number, row: Row, reason: string): SyncError {
@@ -143,43 +117,32 @@ function keyText(values: readonly Value[]): string {
   return values.map((value) => (value instanceof Uint8Array ? `\\x${Buffer.from(value).toString('hex')}` : String(value))).join(', ');
 }
 
-interface Group {
-  readonly first: number;
-  readonly end: number;
-  readonly needsEscape: boolean;
-}
-
-interface Lines {
-  /** All texts that may need an escape. */
-  readonly free: (row: Row) => string;
-  /** The row where no text does. */
-  readonly plain: (row: Row) => string;
-  readonly escaped: (row: Row) => string;
-}
-
-const special = /[\\\t\n\r]/;
+/** Half a pair cannot be told from a whole one by a class of characters: texts with either are looked at again. Of texts within Latin-1 the engine knows that they have none. */
+const special = /[\0\\\t\n\r\ud800-\udfff]/;
 const specials = /[\\\t\n\r]/g;
 const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
 
-function escapeText(value: unknown): string {
+/** Any text as COPY reads it. Throws `ValueRefused`. */
+function copyText(value: unknown): string {
   const text = String(value);
-  return special.test(text) ? text.replace(specials, (character) => escapes[character] ?? character) : text;
+  if (!special.test(text)) return text;
+  if (text.includes('\0')) throw new ValueRefused('has a NUL character, which PostgreSQL text cannot hold');
+  if (!text.isWellFormed()) throw new ValueRefused('has half of a surrogate pair, which is no text');
+  return text.replace(specials, (character) => escapes[character] ?? character);
 }
 
+type Line = (row: Row, end: string) => string;
+
 /** One expression for the whole row, as V8 runs it fastest. The source text is made of numbers alone: no name and no value goes into it. */
-function lineFunctions(pieces: readonly { readonly encode: Encode; readonly free?: boolean }[]): Lines {
-  const line = (escaped: boolean): string => {
-    const fields = pieces.map(({ encode, free }, i) => {
-      const text = encode === null ? `r[${i}]` : `e${i}(r[${i}])`;
-      return `(r[${i}] === null ? '\\\\N' : ${escaped && free === true ? `x(${text})` : text})`;
-    });
-    return `(r) => '' + ${fields.join(" + '\\t' + ")}`;
-  };
+function lineFunction(pieces: readonly { readonly encode: Encode; readonly free?: boolean }[]): Line {
+  const fields = pieces.map(({ encode, free }, i) => {
+    const text = encode === null ? `r[${i}]` : `e${i}(r[${i}])`;
+    return `(r[${i}] === null ? '\\\\N' : ${free === true ? `x(${text})` : text})`;
+  });
   const names = pieces.flatMap(({ encode }, i) => (encode === null ? [] : [`const e${i} = e[${i}];`]));
-  const free = pieces.flatMap((piece, i) => (piece.free === true ? [` + r[${i}]`] : []));
-  const make = new Function('e', 'x', `${names.join(' ')} return { free: (r) => ''${free.join('')}, plain: ${line(false)}, escaped: ${line(true)} };`);
+  const make = new Function('e', 'x', `${names.join(' ')} return (r, z) => '' + ${fields.join(" + '\\t' + ")} + z;`);
   return make(
     pieces.map(({ encode }) => encode),
-    escapeText,
+    copyText,
   );
 }

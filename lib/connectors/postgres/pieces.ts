@@ -106,7 +106,7 @@ const exactPieces: Readonly<Record<string, (incoming: Column, target: PgType) =>
     },
   }),
   date: (incoming, target) => {
-    const own = ownMoment(incoming, target);
+    const own = ownType(incoming, target);
     return {
       encode: (value) => {
         const text = String(value);
@@ -135,7 +135,7 @@ const exactPieces: Readonly<Record<string, (incoming: Column, target: PgType) =>
 };
 
 /** The values stood in a column of this very type: nothing in them is rounded, dropped or read differently. */
-function ownMoment({ native }: Column, target: PgType): boolean {
+function ownType({ native }: Column, target: PgType): boolean {
   return native?.system === 'postgres' && native.type === target.sql;
 }
 
@@ -159,7 +159,8 @@ function numericPiece(incoming: Column, target: PgType): Piece {
   const limits = numericLimits(target.modifier);
   if (limits === null) return { encode: null };
   const { scale } = limits;
-  if (scale < 0) return incoming.native?.type === target.sql ? { encode: null } : { refused: 'a negative scale rounds what stands before the point' };
+  if (ownType(incoming, target)) return { encode: null };
+  if (scale < 0) return { refused: 'a negative scale rounds what stands before the point' };
   if (incoming.type.kind !== 'decimal') return { encode: null };
   return {
     encode: (value) => {
@@ -175,7 +176,7 @@ function numericPiece(incoming: Column, target: PgType): Piece {
 function timestampPiece(incoming: Column, target: PgType): Piece {
   const fraction = fractionOf(target);
   const zoned = target.base === 'timestamptz';
-  const own = ownMoment(incoming, target);
+  const own = ownType(incoming, target);
   const longest = 19 + (fraction > 0 ? fraction + 1 : 0) + (zoned ? 6 : 0);
   const shortest = zoned ? 25 : 19;
   return {
