@@ -23,6 +23,11 @@ export type PositionSet = { readonly set: true; readonly seq: bigint | null } | 
  */
 export async function setPosition(definition: SyncDefinition, deps: EngineDeps, { cursor, signal }: SetPosition): Promise<PositionSet> {
   const { name: sync } = definition;
+  if (cursor !== null && definition.write === 'replace') {
+    throw new SyncError('UNSUPPORTED', `Sync ${sync} replaces: the rows before the position would be missing from what takes the place of the old ones.`, {
+      sync,
+    });
+  }
   if (cursor !== null && (definition.mode === 'lastDestinationId' || definition.mode === 'lastDestinationTimestamp')) {
     throw new SyncError('UNSUPPORTED', `Sync ${sync} has mode ${definition.mode}: it starts after the destination's maximum, and keeps no position to set.`, {
       sync,

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import type { Destination } from '../../lib/connectors/connector.ts';
 import { setPosition } from '../../lib/engine/set-position.ts';
 import { SyncError } from '../../lib/errors.ts';
-import { type Pair, pair } from './pair.ts';
+import { full, type Pair, pair } from './pair.ts';
 import { definition } from './samples.ts';
 
 const { signal } = new AbortController();
@@ -51,6 +51,13 @@ it('holds on to the choice through a passing fault, although the table is there 
   faults = 1;
   expect(await world.run({}, { existing: 'max' })).toMatchObject({ status: 'succeeded', written: 3, retries: 1 });
   expect(copied(world)).toEqual([1, 2, 3]);
+});
+
+it('no position is set for a sync that replaces: what stands before it would be gone', async () => {
+  await using world = await threeOrders();
+  const sync = definition({ ...full, name: 'all', write: 'replace' });
+  await expect(setPosition(sync, world.deps, { cursor: 'any', signal })).rejects.toMatchObject({ code: 'UNSUPPORTED' });
+  expect(await setPosition(sync, world.deps, { cursor: null, signal })).toMatchObject({ set: true });
 });
 
 it('a reset makes the next run begin at the beginning, also where the table is gone', async () => {
