@@ -1,6 +1,9 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { maxStalledHops } from '../../lib/engine/run-job.ts';
 import { describeWith } from '../support/servers.ts';
+import { waitUntil } from '../support/wait-until.ts';
 import { type Tick, World } from './world.ts';
 
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
@@ -37,6 +40,27 @@ await describeWith(['etcd'], 'functions as processes over etcd', () => {
       for (const name of ['Bytes', 'Lag', 'Duration']) expect(metrics).toHaveProperty(name, expect.any(Number));
       // What did not happen has no metric: each has its price
       for (const name of ['Failed', 'Skipped', 'Retries', 'RowsDeleted', 'RowsDeadLettered']) expect(metrics).not.toHaveProperty(name);
+    });
+
+    it('hands a trace to the daemon where tracing is on: its part is found by sync, run and outcome', async () => {
+      const parts: string[] = [];
+      const daemon = createSocket('udp4', (message) => parts.push(message.toString()));
+      daemon.bind(0, '127.0.0.1');
+      await once(daemon, 'listening');
+      const env = {
+        POWERTOOLS_TRACE_ENABLED: 'true',
+        AWS_XRAY_DAEMON_ADDRESS: `127.0.0.1:${daemon.address().port}`,
+        // As Lambda sets them
+        _X_AMZN_TRACE_ID: 'Root=1-5759e988-bd862e3fe1be46a994272793;Parent=557abcec3ee5a047;Sampled=1',
+        LAMBDA_TASK_ROOT: '/var/task',
+        AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x',
+      };
+      const { result } = await world.invoke('sync', { sync: 'one', tick: 'a-tick' }, { env });
+      const part = await waitUntil(() => parts.find((text) => text.includes('## handler')), { timeoutMs: 10_000, what: 'the handler in the trace' });
+      daemon.close();
+      const { annotations, trace_id: traceId } = JSON.parse(part.slice(part.indexOf('\n') + 1)) as { readonly annotations: object; readonly trace_id: string };
+      expect(traceId).toBe('1-5759e988-bd862e3fe1be46a994272793');
+      expect(annotations).toMatchObject({ sync: 'one', tick: 'a-tick', runId: result?.runId, status: 'succeeded' });
     });
 
     it('refuses a malformed event, and names the field', async () => {
@@ -139,6 +163,16 @@ await describeWith(['etcd'], 'functions as processes over etcd', () => {
       for (const { left } of [tick, ...world.delivered]) expect(left).toEqual([]);
       expect(world.delivered.map(({ result }) => [result?.sync, result?.status])).toEqual([['stored', 'succeeded']]);
       expect(world.ids('stored')).toEqual(numbers(700));
+      // By one id from the tick to the run, and by its fence from there to what was committed
+      const { runId, fence } = world.delivered[0]?.result ?? {};
+      expect(tick.lines.find(({ message }) => message === 'done')).toMatchObject({ report: { runId: tick.result?.runId } });
+      expect(world.delivered[0]?.lines.find(({ message }) => message === 'done')).toMatchObject({
+        sync: 'stored',
+        tick: tick.result?.runId,
+        report: { runId, fence },
+      });
+      expect(await world.coordination.runs.load('stored')).toMatchObject({ report: { runId, fence } });
+      expect((await world.coordination.checkpoints.load('stored', '0'))?.fence).toBe(BigInt(fence ?? 0));
       expect(await world.coordination.schedule.outbox()).toEqual([]);
       expect(await locks('stored')).toEqual([]);
 

@@ -31,7 +31,7 @@ export interface Said {
 /** A script or program to its end, whatever that is. */
 export async function execute(command: string, parameters: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Said> {
   try {
-    return { code: 0, ...(await run(command, parameters, { env: { ...process.env, ...env }, timeout: 60_000 })) };
+    return { code: 0, ...(await run(command, parameters, { env: { ...process.env, ...env }, timeout: 180_000 })) };
   } catch (error) {
     const { code = 1, stdout = '', stderr = '' } = error as { code?: number; stdout?: string; stderr?: string };
     return { code, stdout, stderr };
