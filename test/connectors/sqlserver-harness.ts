@@ -80,7 +80,12 @@ function textLiteral(text: string): string {
 }
 
 export async function sqlserverHarness(): Promise<
-  Harness & { readonly url: string; execute(statement: string): Promise<void>; rows(statement: string): Promise<(string | null)[][]> }
+  Harness & {
+    readonly url: string;
+    readonly pool: sql.ConnectionPool;
+    execute(statement: string): Promise<void>;
+    rows(statement: string): Promise<(string | null)[][]>;
+  }
 > {
   const fresh = await freshDatabase('sqlserver');
   const pool = await new sql.ConnectionPool({ ...sqlserverConfig(fresh.url), arrayRowMode: true } as sql.config).connect();
@@ -104,6 +109,7 @@ export async function sqlserverHarness(): Promise<
     config,
     connection,
     url: fresh.url,
+    pool,
     source: (table) => config.source.parse({ table: quote(table) }),
     query: (query) => config.source.parse({ query }),
     destination: (table) => config.destination.parse({ table: quote(table) }),

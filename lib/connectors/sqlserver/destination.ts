@@ -4,7 +4,7 @@ import type { Schema, Value } from '../../values/types.ts';
 import type { Claim, Destination, DestinationRequest, DestinationState, StoredDeadLetter, Target, Writer } from '../connector.ts';
 import { qualified } from '../sql/dialect.ts';
 import { findColumn } from '../sql/read-plan.ts';
-import { fencedError, readDeadLetter, readState, StateStatements } from '../sql/state.ts';
+import { deadLetterTable, fencedError, readDeadLetter, readState, StateStatements, stateTable } from '../sql/state.ts';
 import { type CatalogueColumn, findTable, readColumns, resolveName, type TableName } from './catalogue.ts';
 import { stageColumn, stageType } from './create-table.ts';
 import { quote, sqlserverDialect } from './dialect.ts';
@@ -18,8 +18,8 @@ import { planTarget, type ReadyTable, readyTarget } from './target.ts';
 import { comparable, fromDriver, selectExpression } from './types.ts';
 import { SqlserverWriter } from './writer.ts';
 
-const noSuchObject = 208;
-const objectExists = 2714;
+/** A table, a column. */
+const exists: ReadonlySet<number | undefined> = new Set([2714, 2705]);
 const duplicateKey = 2627;
 
 export class SqlserverDestination implements Destination {
@@ -52,8 +52,9 @@ export class SqlserverDestination implements Destination {
 
   async state(): Promise<DestinationState | null> {
     return this.#do('Reading the state beside', async (session) => {
+      if (!(await this.#hasOwn(session, stateTable))) return null;
       const { sql, params } = this.#statements.select(this.#request.sync, this.#request.shard);
-      const [row] = await orNone(session.query(sql, params));
+      const [row] = await session.query(sql, params);
       return row === undefined ? null : readState(row);
     });
   }
@@ -144,8 +145,9 @@ export class SqlserverDestination implements Destination {
 
   async deadLetters(): Promise<StoredDeadLetter[]> {
     return this.#do('Reading the dead letters beside', async (session) => {
+      if (!(await this.#hasOwn(session, deadLetterTable))) return [];
       const { sql, params } = this.#statements.selectDeadLetters(this.#request.sync);
-      return (await orNone(session.query(sql, params))).map(readDeadLetter);
+      return (await session.query(sql, params)).map(readDeadLetter);
     });
   }
 
@@ -214,6 +216,11 @@ export class SqlserverDestination implements Destination {
     return state;
   }
 
+  /** Before the first `prepare` Idra's tables are not there. */
+  async #hasOwn(session: Session, table: string): Promise<boolean> {
+    return (await findTable(session, { schema: this.#name.schema, table })) !== null;
+  }
+
   async #do<T>(doing: string, work: (session: Session) => Promise<T>): Promise<T> {
     if (this.#session.lost) this.#session = await Session.open(this.#settings, `idra ${this.#request.sync}`);
     const session = this.#session;
@@ -230,21 +237,11 @@ export class SqlserverDestination implements Destination {
   }
 }
 
-/** Before the first `prepare` Idra's tables are not there. */
-async function orNone<T>(rows: Promise<T[]>): Promise<T[]> {
-  try {
-    return await rows;
-  } catch (error) {
-    if (errorNumber(error) === noSuchObject) return [];
-    throw error;
-  }
-}
-
-/** Two runs may make the same table at once: the one that comes second finds it there. */
+/** Two runs may make the same table or column at once: the one that comes second finds it there. */
 async function orThere(made: Promise<unknown>): Promise<void> {
   try {
     await made;
   } catch (error) {
-    if (errorNumber(error) !== objectExists) throw error;
+    if (!exists.has(errorNumber(error))) throw error;
   }
 }

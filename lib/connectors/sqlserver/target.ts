@@ -70,7 +70,7 @@ export async function planTarget(session: Session, name: TableName, { incoming, 
     ...table,
     existed: true,
     existingColumns: columns.map((column) => column.name),
-    ddl: ddl.length === 0 ? [] : [`ALTER TABLE ${into} ADD ${ddl.join(', ')}`],
+    ddl: ddl.map((definition) => `ALTER TABLE ${into} ADD ${definition}`),
   };
 }
 

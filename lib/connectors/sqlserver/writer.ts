@@ -78,6 +78,8 @@ export class SqlserverWriter implements Writer {
   }
 
   async discard(): Promise<void> {
+    // Nothing can be asked of a session that is committing
+    await this.#previous;
     for (const lane of new Set(this.#lanes)) {
       try {
         await lane.rollback();
