@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { failureOf } from '../../lib/coordination/etcd/errors.ts';
 import { type EtcdOptions, resolveEtcdOptions } from '../../lib/coordination/etcd/options.ts';
 import { SyncError } from '../../lib/errors.ts';
 
@@ -60,4 +61,13 @@ describe('options for etcd', () => {
     expect(error).toMatchObject({ code: 'CONFIG_INVALID', retry: 'never' });
     expect(error.message).not.toContain(password);
   });
+});
+
+it.for([
+  ['No connection established. Last error: Error: connect ECONNREFUSED 10.0.0.1:2379. Resolution note: ', 'connect ECONNREFUSED 10.0.0.1:2379'],
+  ['No connection established. Last error: null. Resolution note: ', 'no connection could be made'],
+  ['read ECONNRESET', 'read ECONNRESET'],
+  ['', 'gRPC status 14'],
+] as const)('of gRPC’s %j a person is told %j', ([details, told]) => {
+  expect(failureOf({ code: 14, details })).toEqual({ code: 14, details: told });
 });

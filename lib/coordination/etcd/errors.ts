@@ -28,7 +28,8 @@ export function failureOf(error: unknown): Failure | null {
 
 /** grpc-js wraps the reason of a connection that failed; a person wants the reason. */
 function cause(details: string): string {
-  return details.replace(/^No connection established\. Last error: (?:Error: )?/, '').replace(/\.?\s*Resolution note:\s*$/, '');
+  const reason = details.replace(/^No connection established\. Last error: (?:Error: )?/, '').replace(/\.?\s*Resolution note:\s*$/, '');
+  return reason === 'null' ? 'no connection could be made' : reason;
 }
 
 /** The host, or the way to it, is at fault: the next call goes to another one. */
