@@ -2,6 +2,7 @@ import type { Cursor, Destination, Source, Target, Writer } from '../connectors/
 import type { HeldLock } from '../coordination/contract.ts';
 import { SyncError } from '../errors.ts';
 import type { Schema } from '../values/types.ts';
+import { isStaged } from './batch-id.ts';
 import type { EngineDeps, Opened } from './deps.ts';
 import { knownClaim, knownState } from './known-state.ts';
 import { compileMasks } from './mask.ts';
@@ -13,7 +14,7 @@ import { reconcile, type Start } from './reconcile.ts';
 import type { Run } from './run-sync.ts';
 import { Transfer, type TransferEnd } from './transfer.ts';
 
-export type AttemptEnd = Exclude<TransferEnd, { kind: 'schemaChanged' }>;
+export type AttemptEnd = Extract<TransferEnd, { kind: 'caughtUp' | 'stopped' }>;
 
 export interface AttemptContext {
   readonly ends: readonly [Opened, Opened];
@@ -41,7 +42,7 @@ export async function runAttempt(run: Run, deps: EngineDeps, context: AttemptCon
   await using destination = await to.connector.openDestination(to.connection, destinationRequest(definition, shard, { from, to }), abort);
   for (;;) {
     const end = await claimAndTransfer({ run, deps, context, source, destination, shard });
-    if (end.kind !== 'schemaChanged') return end;
+    if (end.kind === 'caughtUp' || end.kind === 'stopped') return end;
   }
 }
 
@@ -72,9 +73,11 @@ async function claimAndTransfer(open: Open): Promise<TransferEnd> {
   }
   const enforced = options.fencing ?? true;
   await using writer = await destination.open(target, { sync: definition.name, shard, epoch, fence: lock.fence, enforced, ...knownClaim(destination, stored) });
-  const at = await position(open, { start, writer, schema, stored: stored?.cursor ?? null });
+  const { cursor, batchId } = writer.committed;
+  const isMisplaced = cursor !== null && isStaged(batchId) !== (definition.write === 'replace');
+  const at = isMisplaced ? null : await position(open, { start, writer, schema, stored: stored?.cursor ?? null });
   // Awaited here: the writer is disposed of where this scope ends.
-  return await transfer(open, { writer, schema, target, epoch, revision, from: at, seed: start.kind === 'seed' });
+  return await transfer(open, { writer, schema, target, epoch, revision, from: at, seed: start.kind === 'seed', isMisplaced });
 }
 
 async function clear(open: Open, target: Target): Promise<void> {
@@ -92,6 +95,8 @@ async function position(open: Open, found: { start: Start; writer: Writer; schem
   const { definition } = open.run;
   const { start, writer, schema, stored } = found;
   const ends = { definition, source, destination, schema };
+  // Only what is staged counts: the rows of a table are all replaced, whatever stands in it and in the store
+  if (definition.write === 'replace') return start.kind === 'seed' && start.choice === 'replace' ? null : writer.committed.cursor;
   if (definition.mode === 'lastDestinationId' || definition.mode === 'lastDestinationTimestamp') return destinationMaximum(ends);
   if (start.kind === 'resume' || start.choice === 'replace') return start.kind === 'resume' ? writer.committed.cursor : null;
   if (start.choice === 'max') return destinationMaximum(ends);
@@ -100,7 +105,7 @@ async function position(open: Open, found: { start: Start; writer: Writer; schem
 
 async function transfer(
   open: Open,
-  at: { writer: Writer; schema: Schema; target: Target; epoch: bigint; revision: bigint; from: Cursor | null; seed: boolean },
+  at: { writer: Writer; schema: Schema; target: Target; epoch: bigint; revision: bigint; from: Cursor | null; seed: boolean; isMisplaced: boolean },
 ): Promise<TransferEnd> {
   const { run, deps, context, source, shard } = open;
   const { definition, options } = run;
@@ -134,7 +139,9 @@ async function transfer(
       run.progress('committing');
     },
   });
-  if (at.seed) await work.seed(from);
+  if (at.seed || at.isMisplaced) await work.seed(from);
   run.unseeded = null;
+  // Opened again, the stage of a pass that begins is empty
+  if (at.isMisplaced) return { kind: 'beginsAnew' };
   return work.run();
 }

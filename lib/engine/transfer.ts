@@ -2,12 +2,12 @@
  * Steps 6 to 8 of the protocol: one long read cut into batches; each is committed by the destination together with its cursor, then checkpointed, then acknowledged.
  * Where the writer has two connections, batch n commits and is checkpointed while n + 1 already streams; n + 1 commits only after checkpoint n.
  */
-import { randomUUID } from 'node:crypto';
 import type { SyncDefinition } from '../config/definition.ts';
 import { type Chunk, type Cursor, type DeadLetter, Operation, type RowChunk, type Source, type Writer } from '../connectors/connector.ts';
 import type { CheckpointStore, HeldLock } from '../coordination/contract.ts';
 import { SyncError } from '../errors.ts';
 import type { Row, Schema } from '../values/types.ts';
+import { newBatchId } from './batch-id.ts';
 import { attemptRows, rejectedLetter } from './set-aside.ts';
 import type { BatchCounts, Tally } from './tally.ts';
 
@@ -45,7 +45,9 @@ export type TransferEnd =
   | { readonly kind: 'caughtUp' }
   | { readonly kind: 'stopped'; readonly reason: string }
   /** The columns changed at a boundary: everything before is committed, the chunk is not read yet. */
-  | { readonly kind: 'schemaChanged' };
+  | { readonly kind: 'schemaChanged' }
+  /** There is no position any more: what was committed up to it is in a stage that nobody looks at, or in none. */
+  | { readonly kind: 'beginsAnew' };
 
 interface OpenBatch extends BatchCounts {
   startedAt: number;
@@ -255,7 +257,7 @@ export class Transfer {
   async #store(batch: OpenBatch, cursor: Cursor | null, final: boolean): Promise<void> {
     const { writer, tally, definition, checkpoints, lock, epoch, shard, source } = this.#o;
     const startedAt = Date.now();
-    const batchId = randomUUID();
+    const batchId = newBatchId({ staged: definition.write === 'replace' && !final });
     const committed = await writer.commit({
       batchId,
       cursor,

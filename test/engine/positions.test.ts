@@ -1,6 +1,7 @@
 /** A position stands for the rows before it: where they are gone, a run that went on from it would leave a gap that nobody sees. */
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Destination } from '../../lib/connectors/connector.ts';
+import type { RunOptions } from '../../lib/engine/deps.ts';
 import { setPosition } from '../../lib/engine/set-position.ts';
 import { SyncError } from '../../lib/errors.ts';
 import { full, type Pair, pair } from './pair.ts';
@@ -66,4 +67,49 @@ it('a reset makes the next run begin at the beginning, also where the table is g
   expect(await setPosition(definition(), world.deps, { cursor: null, signal })).toMatchObject({ set: true, seq: 2n });
   expect(await world.run()).toMatchObject({ status: 'succeeded', written: 3 });
   expect(copied(world)).toEqual([1, 2, 3]);
+});
+
+describe('a pass that replaces', () => {
+  /** Six rows, of which the first two are committed. */
+  async function halfWay(write: 'replace' | 'upsert'): Promise<Pair> {
+    const world = await threeOrders();
+    world.a.exec("INSERT INTO orders VALUES (4, 'd'), (5, 'e'), (6, 'f'); ALTER TABLE orders RENAME TO source");
+    const stop = new AbortController();
+    const onProgress: RunOptions['onProgress'] = ({ phase }) => {
+      if (phase === 'committing') stop.abort();
+    };
+    const report = await world.run({ ...pass, write, batch: { rows: 2, bytes: 1_000_000 } }, { signal: stop.signal, onProgress });
+    expect(report).toMatchObject({ status: 'succeeded', caughtUp: false, cursor: expect.any(String) });
+    return world;
+  }
+  const pass = {
+    ...full,
+    name: 'all',
+    source: { connection: 'a', options: { table: 'source' } },
+    destination: { connection: 'b', options: { table: 'copy' } },
+  };
+  const all = [1, 2, 3, 4, 5, 6];
+
+  it.each(['replace', 'upsert'] as const)('begun with %s and ended with the other leaves no row out', async (write) => {
+    await using world = await halfWay(write);
+    expect(await world.run({ ...pass, write: write === 'replace' ? 'upsert' : 'replace' })).toMatchObject({ status: 'succeeded', caughtUp: true });
+    expect(copied(world, 'copy')).toEqual(all);
+  });
+
+  it('goes on from what it has staged', async () => {
+    await using world = await halfWay('replace');
+    const report = await world.run({ ...pass, write: 'replace' });
+    expect(report).toMatchObject({ status: 'succeeded', caughtUp: true });
+    expect(report.read).toBeLessThan(all.length);
+    expect(copied(world, 'copy')).toEqual(all);
+  });
+
+  it('begins at the beginning although a maximum was asked for', async () => {
+    await using world = await halfWay('replace');
+    expect(await world.run({ ...pass, write: 'replace' })).toMatchObject({ status: 'succeeded' });
+    world.b.exec('UPDATE _idra_state SET fence = fence + 1000000000000');
+    expect(await world.run({ ...pass, write: 'replace' })).toMatchObject({ status: 'failed', error: { code: 'STORE_REWOUND' } });
+    expect(await world.run({ ...pass, write: 'replace' }, { existing: 'max' })).toMatchObject({ status: 'succeeded', written: 6 });
+    expect(copied(world, 'copy')).toEqual(all);
+  });
 });
