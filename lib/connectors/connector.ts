@@ -324,6 +324,8 @@ export interface CheckResult {
   /** What may be done, in short phrases: `read 14 tables in schemas public, sales`, `create tables in public`. */
   readonly read: string;
   readonly write: string;
+  /** There is nothing yet (a file): what reads it fails so, and what writes to it makes it. */
+  readonly absent?: SyncError;
 }
 
 export interface DiscoveredTable {

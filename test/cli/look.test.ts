@@ -90,8 +90,13 @@ it('status shows last run, rows, lag, checkpoint and lock', async () => {
 
 it('check reaches every connection, and fails where one cannot be', async () => {
   await using here = await shop(1);
-  await idra(['run'], { cwd: here.folder });
-  expect((await idra(['check'], { cwd: here.folder })).stdout).toMatch(/✔ shop {2}sqlite {2}SQLite \d[\s\S]*✔ copy/);
+  // A file that is only written to may be missing, one that is read may not
+  const { code: before, stdout: checked } = await idra(['check'], { cwd: here.folder });
+  expect(checked).toMatch(/✔ shop {2}sqlite {2}SQLite \d[\s\S]*✔ copy[\s\S]*made by the first run/);
+  expect(before).toBe(0);
+  await here.define(`connections:\n  shop: { type: sqlite, path: shpo.db }\n  copy: { type: sqlite, path: copy.db }\nsyncs:\n${ordersSync}`);
+  const typo = await idra(['check'], { cwd: here.folder });
+  expect(typo).toMatchObject({ code: 1, stdout: expect.stringMatching(/✖ shop[\s\S]*NOT_FOUND[\s\S]*shpo\.db[\s\S]*✔ copy/) });
   await here.define(`connections:\n  shop: { type: sqlite, path: shop.db }\n  down: { type: postgres, url: "postgres://nobody@127.0.0.1:1/none" }\n`);
   const { code, stdout } = await idra(['check', '--json'], { cwd: here.folder });
   expect(code).toBe(1);

@@ -16,7 +16,7 @@ export interface CheckFlags {
 }
 
 type Checked = { readonly connection: string; readonly type: string } & (
-  | ({ readonly status: 'ok'; readonly guarantee: string } & CheckResult)
+  | ({ readonly status: 'ok'; readonly guarantee: string } & Omit<CheckResult, 'absent'>)
   | { readonly status: 'failed'; readonly error: { readonly code: ErrorCode; readonly message: string } }
 );
 
@@ -27,13 +27,19 @@ export async function check(file: string | undefined, flags: CheckFlags): Promis
   const definitions = await loadDefinitions(file);
   const open = createOpener(definitions);
   using stop = stopOnSignals(() => undefined);
+  const sources = definitions.syncs.map(({ source }) => source.connection);
+  const destinations = definitions.syncs.map(({ destination }) => destination.connection);
   const checkOne = async ({ name, type }: ConnectionDefinition): Promise<Checked> => {
     try {
       const { connector, connection, capabilities } = await open(name);
       const result = await withTimeout({ signal: stop.signal, what: `Connection "${name}"`, timeoutMs: reachTimeoutMs }, (signal) =>
         connector.check(connection, signal),
       );
-      return { connection: name, type, status: 'ok', guarantee: capabilities.destination.guarantee, ...result };
+      const { absent, ...found } = result;
+      // A destination is made by the first run; a source, or what no sync names, has to be there
+      const onlyWritten = sources.every((source) => source !== name) && destinations.includes(name);
+      if (absent !== undefined && !onlyWritten) throw absent;
+      return { connection: name, type, status: 'ok', guarantee: capabilities.destination.guarantee, ...found };
     } catch (error) {
       const { code, message } = toSyncError(error);
       return { connection: name, type, status: 'failed', error: { code, message } };

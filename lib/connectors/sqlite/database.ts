@@ -33,12 +33,16 @@ export function fileOf(connection: SqliteConnection): string {
   return resolve(connection.path);
 }
 
+export function noFileError({ path }: SqliteConnection): SyncError {
+  return new SyncError('NOT_FOUND', `There is no SQLite file ${path}. Paths are relative to the current folder.`);
+}
+
 /** Throws `NOT_FOUND` where a file to read is missing, and what `errors.ts` makes of the rest. */
 export async function openDatabase(connection: SqliteConnection, options: { readonly write: boolean }): Promise<Database> {
   requireNode();
   const file = fileOf(connection);
   const created = !existsSync(file);
-  if (created && !options.write) throw new SyncError('NOT_FOUND', `There is no SQLite file ${connection.path}. Paths are relative to the current folder.`);
+  if (created && !options.write) throw noFileError(connection);
   if (!created && statSync(file).isDirectory()) throw new SyncError('CONNECTION_FAILED', `${connection.path} is a folder, not a SQLite file.`);
   if (!existsSync(dirname(file))) throw new SyncError('NOT_FOUND', `The folder of the SQLite file ${connection.path} does not exist.`);
   const { default: Sqlite } = await import('better-sqlite3');

@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
 import { access, constants } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { CheckResult, Connector, DiscoveredTable } from '../connector.ts';
 import { findTable, listTables } from './catalog.ts';
-import { fileOf, openDatabase, type SqliteConnection, Statements } from './database.ts';
+import { fileOf, noFileError, openDatabase, type SqliteConnection, Statements } from './database.ts';
 import { SqliteDestination } from './destination.ts';
 import { quote } from './dialect.ts';
 import { sqliteError } from './errors.ts';
@@ -11,6 +13,8 @@ import { openSource } from './source.ts';
 export const connector: Connector = {
   async check(connection: unknown): Promise<CheckResult> {
     const file = connection as SqliteConnection;
+    const absent = await absentFile(file);
+    if (absent !== null) return absent;
     const database = await openDatabase(file, { write: false });
     try {
       const statements = new Statements(database);
@@ -58,3 +62,19 @@ export const connector: Connector = {
     return new SqliteDestination(connection as SqliteConnection, request);
   },
 };
+
+/** Null where there is a file, or no folder in which one could be made. */
+async function absentFile(file: SqliteConnection): Promise<CheckResult | null> {
+  const path = fileOf(file);
+  if (existsSync(path) || !existsSync(dirname(path))) return null;
+  const writable = await access(dirname(path), constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+  return {
+    server: 'SQLite',
+    read: 'nothing: there is no such file yet',
+    write: writable ? 'the file is made by the first run that writes to it' : 'nothing: the folder of the file may not be written to',
+    absent: noFileError(file),
+  };
+}
