@@ -61,7 +61,7 @@ export async function coldStart(): Promise<void> {
   const loads = new Map<string, readonly string[]>([
     ['a bare Node', []],
     ['import of the sync handler', [handler]],
-    ...['postgres', 'mysql', 'sqlite'].map((driver) => [`… and the driver of ${driver}`, [handler, chunk(driver)]] as const),
+    ...['postgres', 'mysql', 'sqlserver', 'sqlite'].map((driver) => [`… and the driver of ${driver}`, [handler, chunk(driver)]] as const),
   ]);
   const costs = new Map([...loads.keys()].map((name) => [name, [] as Cost[]]));
   for (let round = 0; round < rounds; round++) for (const [name, load] of loads) costs.get(name)?.push(await importing(load));

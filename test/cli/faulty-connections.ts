@@ -27,7 +27,12 @@ export const faulty: Readonly<Record<string, Faulty>> = {
   mysql: sql('mysql', 'mysql'),
   sqlserver: {
     table: 'table',
-    connections: (secret) => [{ type: 'sqlserver', host: '127.0.0.1', port: 1, user: 'user', password: secret, database: 'shop' }],
+    connections: (secret) => [
+      { type: 'sqlserver', host: '127.0.0.1', port: 1, user: 'user', password: secret, database: 'shop' },
+      { type: 'sqlserver', url: `sqlserver://user:${secret}@127.0.0.1:1?database=shop&encrypt=false` },
+      { type: 'sqlserver', url: `mssql://user:${secret}@nowhere.invalid/shop`, ssl: 'require' },
+      { type: 'sqlserver', url: `sqlserver://user:${secret}@127.0.0.1:1?noSuchOption=${secret}` },
+    ],
   },
   sqlite: { table: 'table', connections: () => [{ type: 'sqlite', path: 'nowhere/shop.db' }] },
   mongodb: {

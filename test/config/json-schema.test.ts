@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { definitionsSchema, type JsonSchema } from '../../lib/config/json-schema.ts';
 import { connectorTypes } from '../../lib/connectors/registry.ts';
 

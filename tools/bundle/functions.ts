@@ -5,8 +5,8 @@ import { build, type Metafile } from 'esbuild';
 import { etcdProto } from './etcd-proto.ts';
 import { namedExports } from './named-exports.ts';
 import { noDrivers } from './no-drivers.ts';
-import { noSslProfiles } from './no-ssl-profiles.ts';
 import { oneLanguage } from './one-language.ts';
+import { unusedPackages } from './unused-packages.ts';
 import { refuseWarnings } from './warnings.ts';
 
 export const root = path.resolve(import.meta.dirname, '../..');
@@ -52,7 +52,7 @@ export async function buildFunction(name: string, arch: Architecture, outdir = p
     loader: { '.node': 'copy' },
     external: ['pg-native'],
     banner: { js: commonJs },
-    plugins: [etcdProto(), namedExports(), oneLanguage(), noSslProfiles(), ...(name === 'coordinator' ? [noDrivers()] : [])],
+    plugins: [etcdProto(), namedExports(), oneLanguage(), unusedPackages(), ...(name === 'coordinator' ? [noDrivers()] : [])],
   });
   refuseWarnings(warnings);
   refuseMissingAddon(name, metafile, arch);
