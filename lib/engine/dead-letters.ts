@@ -6,7 +6,7 @@ import type { HeldLock } from '../coordination/contract.ts';
 import { isRowError, SyncError, toSyncError } from '../errors.ts';
 import { rowFromText } from '../values/row-json.ts';
 import type { Schema } from '../values/types.ts';
-import type { EngineDeps, RunOptions } from './deps.ts';
+import type { EngineDeps, Opened, RunOptions } from './deps.ts';
 import { takeLocks } from './locks.ts';
 import { destinationRequest, sourceRequest } from './open-ends.ts';
 import { outputSchema } from './output-schema.ts';
@@ -51,15 +51,19 @@ async function attemptLetters(writer: Writer, letters: readonly StoredDeadLetter
   return taken;
 }
 
-async function replayUnder(run: Run, deps: EngineDeps, lock: HeldLock): Promise<{ readonly left: number }> {
+interface Replay {
+  readonly from: Opened;
+  readonly to: Opened;
+  readonly lock: HeldLock;
+}
+
+async function replayUnder(run: Run, deps: EngineDeps, { from, to, lock }: Replay): Promise<{ readonly left: number }> {
   const { definition, options } = run;
   if (definition.write === 'replace') {
     throw new SyncError('UNSUPPORTED', `Sync ${definition.name} replaces: its next run reads every row again, those that were set aside too.`, {
       sync: definition.name,
     });
   }
-  const from = await deps.open(definition.source.connection);
-  const to = await deps.open(definition.destination.connection);
   await using source = await from.connector.openSource(from.connection, sourceRequest(definition, to.system), options.signal);
   await using destination = await to.connector.openDestination(to.connection, destinationRequest(definition, '0', { from, to }), options.signal);
   const schema = outputSchema(source.schema, definition);
@@ -93,10 +97,13 @@ async function replayUnder(run: Run, deps: EngineDeps, lock: HeldLock): Promise<
 export async function replayDeadLetters(definition: SyncDefinition, deps: EngineDeps, options: RunOptions): Promise<Report> {
   const run = new Run(definition, options);
   try {
-    const outcome = await takeLocks(deps.coordination.locks, definition, { runId: run.id, ends: [], options });
+    const { source, destination } = definition;
+    const [from, to] = [await deps.open(source.connection), await deps.open(destination.connection)];
+    const connections = [[source.connection, from] as const, [destination.connection, to] as const];
+    const outcome = await takeLocks(deps.coordination.locks, definition, { runId: run.id, ends: connections, options });
     if (!outcome.held) return run.report({ status: 'skipped', reason: outcome.reason, caughtUp: false, error: null });
     await using locks = outcome.locks;
-    const { left } = await replayUnder(run, deps, locks.primary);
+    const { left } = await replayUnder(run, deps, { from, to, lock: locks.primary });
     const reason = left === 0 ? null : `${left} dead letters are still refused`;
     return run.report({ status: 'succeeded', reason, caughtUp: left === 0, error: null });
   } catch (thrown) {

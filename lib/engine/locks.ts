@@ -27,7 +27,7 @@ export function connectionLock(connection: string): string {
 function requests(
   definition: SyncDefinition,
   shard: string,
-  context: { runId: string; ends: readonly [string, Opened][]; deadline: number | undefined },
+  context: { runId: string; ends: readonly (readonly [string, Opened])[]; deadline: number | undefined },
 ): LockRequest[] {
   const { name, lock } = definition;
   const { runId, ends, deadline } = context;
@@ -59,7 +59,7 @@ async function releaseAll(held: readonly HeldLock[]): Promise<void> {
 export async function takeLocks(
   locks: LockManager,
   definition: SyncDefinition,
-  context: { runId: string; ends: readonly [string, Opened][]; options: RunOptions },
+  context: { runId: string; ends: readonly (readonly [string, Opened])[]; options: RunOptions },
 ): Promise<SyncLocksOutcome> {
   const { options, runId, ends } = context;
   const held: HeldLock[] = [];

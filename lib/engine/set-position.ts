@@ -9,6 +9,9 @@ import { takeLocks } from './locks.ts';
 import { destinationRequest, sourceRequest } from './open-ends.ts';
 import { outputSchema } from './output-schema.ts';
 
+/** How long somebody at a terminal waits for a turn on a connection with `maxConcurrent`; of a deadline, waiting may take half. */
+const turnWaitMs = 30_000;
+
 export interface SetPosition {
   /** Null: the next run begins at the beginning. */
   readonly cursor: Cursor | null;
@@ -33,12 +36,17 @@ export async function setPosition(definition: SyncDefinition, deps: EngineDeps, 
       sync,
     });
   }
-  const outcome = await takeLocks(deps.coordination.locks, definition, { runId: randomUUID(), ends: [], options: { signal } });
+  const { source: reads, destination: writes } = definition;
+  const [from, to] = [await deps.open(reads.connection), await deps.open(writes.connection)];
+  const ends = [[reads.connection, from] as const, [writes.connection, to] as const];
+  const outcome = await takeLocks(deps.coordination.locks, definition, {
+    runId: randomUUID(),
+    ends,
+    options: { signal, deadline: Date.now() + 2 * turnWaitMs },
+  });
   if (!outcome.held) return { set: false, reason: outcome.reason };
   await using locks = outcome.locks;
   const lock = locks.primary;
-  const from = await deps.open(definition.source.connection);
-  const to = await deps.open(definition.destination.connection);
   await using source = await from.connector.openSource(from.connection, sourceRequest(definition, to.system), signal);
   await using destination = await to.connector.openDestination(to.connection, destinationRequest(definition, '0', { from, to }), signal);
   const { checkpoints } = deps.coordination;

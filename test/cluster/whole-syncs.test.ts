@@ -5,9 +5,11 @@ import { beforeAll, expect, it } from 'vitest';
 import { parseDefinitions } from '../../lib/config/load.ts';
 import { createOpener } from '../../lib/connectors/open.ts';
 import { type Coordination, openCoordination } from '../../lib/coordination/coordination.ts';
+import { replayDeadLetters } from '../../lib/engine/dead-letters.ts';
 import type { RunOptions } from '../../lib/engine/deps.ts';
 import type { Report } from '../../lib/engine/report.ts';
 import { runSync } from '../../lib/engine/run-sync.ts';
+import { setPosition } from '../../lib/engine/set-position.ts';
 import { freshDatabase } from '../support/fresh.ts';
 import { describeWith } from '../support/servers.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -36,8 +38,7 @@ await describeWith(['etcd'], 'locks of whole syncs', () => {
     };
   });
 
-  /** Begins a run that stands still once it reads, until it is let go. */
-  function begin(name: string, lock: Lock, options: { readonly stand?: boolean; readonly maxConcurrent?: number; readonly deadlineMs?: number } = {}) {
+  function define(name: string, lock: Lock, options: { readonly maxConcurrent?: number }) {
     const definitions = parseDefinitions(
       JSON.stringify({
         connections: {
@@ -59,9 +60,14 @@ await describeWith(['etcd'], 'locks of whole syncs', () => {
     );
     const [definition] = definitions.syncs;
     if (definition === undefined) throw new Error('no sync was read');
+    return { definition, opener: createOpener(definitions) };
+  }
+
+  /** Begins a run that stands still once it reads, until it is let go. */
+  function begin(name: string, lock: Lock, options: { readonly stand?: boolean; readonly maxConcurrent?: number; readonly deadlineMs?: number } = {}) {
+    const { definition, opener } = define(name, lock, options);
     const go = Promise.withResolvers<void>();
     if (options.stand !== true) go.resolve();
-    const opener = createOpener(definitions);
     const run = async (): Promise<Report> => {
       await using own = await open();
       const deps = {
@@ -144,5 +150,25 @@ await describeWith(['etcd'], 'locks of whole syncs', () => {
     expect(await first.report).toMatchObject({ status: 'succeeded', written: 5 });
     expect(await second.report).toMatchObject({ status: 'succeeded', written: 5 });
     expect(await coordination.locks.queue('connection.to')).toEqual([]);
+  });
+
+  it('a position set by hand and a replay of dead letters count against maxConcurrent as runs do', { timeout: 60_000 }, async () => {
+    const outcome = await coordination.locks.acquire({ resource: 'connection.to', mode: 'limited', limit: 1, waitMs: 0, ttlSeconds: 20, runId: 'the-test' });
+    if (!outcome.held) throw new Error('it is free');
+    await using _held = outcome.lock;
+    const { definition, opener } = define('byhand', {}, { maxConcurrent: 1 });
+    const deps = { coordination, open: opener };
+    for (const work of [setPosition, replayDeadLetters] as const) {
+      const stop = new AbortController();
+      const ended = work(definition, deps, { cursor: null, signal: stop.signal }).then(
+        (result) => ('error' in result ? result.error?.code : result),
+        ({ code }: { code: string }) => code,
+      );
+      await inQueue('connection.to', 2);
+      stop.abort();
+      expect(await ended).toBe('CANCELLED');
+    }
+    for (const resource of ['byhand', 'connection.to'])
+      expect((await coordination.locks.queue(resource)).filter(({ runId }) => runId !== 'the-test')).toEqual([]);
   });
 });
