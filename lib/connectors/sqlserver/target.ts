@@ -79,12 +79,16 @@ export async function readyTarget(session: Session, planned: TargetTable, { inco
   const all = found === null ? [] : await readColumns(session, found);
   const columns = incoming.columns.map((column) => {
     const there = all.find((candidate) => candidate.name === column.name);
-    if (there === undefined)
-      throw new SyncError('SCHEMA_MISMATCH', `${planned.name} lost its column ${JSON.stringify(column.name)} while it was being prepared.`, {
-        table: planned.name,
-        column: column.name,
-      });
-    return there;
+    if (there !== undefined) return there;
+    // A database that compares names without case takes the two for one, and adds none
+    const other = all.find((candidate) => candidate.name.toLowerCase() === column.name.toLowerCase());
+    throw new SyncError(
+      'SCHEMA_MISMATCH',
+      other === undefined
+        ? `${planned.name} lost its column ${JSON.stringify(column.name)} while it was being prepared.`
+        : `${planned.name} has ${JSON.stringify(other.name)}, which the database takes for the same name as ${JSON.stringify(column.name)}: rename the column (columns.rename).`,
+      { table: planned.name, column: column.name },
+    );
   });
   if (found !== null) await checkMode(session, found, { table: planned.name, incoming, request, columns: all });
   const marker = markerName(incoming, request);

@@ -137,9 +137,10 @@ export function selectExpression(facts: ColumnFacts, expression: string): string
     case 'decimal':
     case 'numeric':
       return `CONVERT(varchar(41), ${expression})`;
+    // Money has styles of its own; a decimal of four digits holds it exactly
     case 'money':
     case 'smallmoney':
-      return `CONVERT(varchar(41), ${expression}, 2)`;
+      return `CONVERT(varchar(41), CONVERT(decimal(19, 4), ${expression}))`;
     case 'date':
       return `CONVERT(char(10), ${expression}, 23)`;
     case 'time':
