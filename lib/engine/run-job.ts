@@ -33,14 +33,15 @@ export async function runJob(job: Job, { definition, deps }: { definition: SyncD
   const shard = job.shard ?? '0';
   const before = await deps.coordination.checkpoints.load(name, shard);
   if (await isHandedOver(job, deps)) return duplicate;
-  let behind: number | null = null;
-  const onProgress: RunOptions['onProgress'] = ({ totalRows, read }) => {
-    behind = totalRows === null ? null : Math.max(0, totalRows - read);
+  let total: number | null = null;
+  const onProgress: RunOptions['onProgress'] = (progress) => {
+    total = progress.totalRows;
+    options.onProgress?.(progress);
   };
   const slot = job.slot === undefined ? {} : { slot: job.slot };
   // Counting takes the source's time: it is asked for only where there is a backlog for certain
   const run = await runSync(definition, deps, { ...options, shard, ...slot, ...(job.hop ? { onProgress } : {}) });
-  const lag = async (report: Report) => ({ lagSeconds: await lagSeconds(job, report, deps), lagRows: isCaughtUp(report) ? 0 : behind });
+  const lag = async (report: Report) => ({ lagSeconds: await lagSeconds(job, report, deps), lagRows: lagRows(report, total) });
   // Somebody else holds a lock that it needs: the slot is not lost, the next tick asks again (protocol, step 3), for this link of its chain: an earlier one would be taken for a duplicate
   if (run.status === 'skipped' && !run.caughtUp && job.slot !== undefined) await deps.coordination.schedule.pend(name, JSON.stringify(job));
   if (!isUnfinished(run)) return { report: run, continuation: null, ...(await lag(run)) };
@@ -89,6 +90,11 @@ async function handOver(next: Job, run: Report, deps: JobDeps): Promise<Report> 
 
 function isCaughtUp({ status, caughtUp }: Report): boolean {
   return status === 'succeeded' && caughtUp;
+}
+
+function lagRows(report: Report, total: number | null): number | null {
+  if (isCaughtUp(report)) return 0;
+  return total === null ? null : Math.max(0, total - report.read);
 }
 
 async function lagSeconds({ shard = '0' }: Job, report: Report, { coordination }: JobDeps): Promise<number | null> {
