@@ -37,7 +37,7 @@ export function sourceCursors(get: () => Harness): void {
     expect(Math.max(...read.chunks.map((chunk) => chunk.rows.length))).toBeLessThanOrEqual(1_000);
   });
 
-  it('resumes from every boundary with ties of all lengths', async () => {
+  it('resumes from every boundary with ties of all lengths', { timeout: 60_000 }, async () => {
     const schema: Schema = { name: freshName('ties'), columns: [column('id', 'int64', false), column('at', 'timestamp', false)], key: ['id'] };
     const rows = Array.from({ length: 400 }, (_, i): Row => [String((i * 37) % 400), `2024-01-01 00:00:${pad(Math.floor(Math.sqrt(i)), 2)}`]);
     await get().create(schema, rows);

@@ -23,17 +23,30 @@ export interface WriterOptions {
 /** Tries of one transaction before the engine reads the batch again. */
 const maxTries = 5;
 const duplicateKey = 11_000;
+/** Rows of one request: the driver makes several objects of each, and the request as a whole before it is sent. */
+const requestRows = 1_000;
+
+interface Counts {
+  readonly written: number;
+  readonly deleted: number;
+}
 
 /**
- * A batch is held until its commit and written in one go: a transaction is open for as long as the writes take (the server ends it after 60 s), and may be tried again from memory.
+ * A batch is held as rows until its commit and written in one go: a transaction is open for as long as the writes take (the server ends it after 60 s), and may be tried again from memory.
  */
 export class MongodbWriter implements Writer {
   readonly pipelined = true;
   readonly #o: WriterOptions;
   readonly #target: Collection<Document>;
   readonly #operations: Operations;
+  /** Says of each row whether it can be written before any of the batch is. */
+  readonly #check: Operations;
   #committed: DestinationState;
-  #batch: Encoded[] = [];
+  #batch: RowChunk[] = [];
+  /** Keys of the batch, where they are looked at. */
+  #keys = new Set<string>();
+  /** What was sent last, to name the row that failed. */
+  #sent: readonly Encoded[] = [];
   #broken = false;
   /** Session of the transaction before, by whose times the next one reads. */
   #before: ClientSession | null = null;
@@ -42,6 +55,7 @@ export class MongodbWriter implements Writer {
     this.#o = options;
     this.#committed = options.committed;
     this.#operations = new Operations(options.operations);
+    this.#check = new Operations(options.operations);
     this.#target = options.session.db.collection(options.stage ?? options.operations.collection, { ignoreUndefined: false });
   }
 
@@ -52,7 +66,9 @@ export class MongodbWriter implements Writer {
   async write(chunk: Chunk): Promise<void> {
     this.#usable();
     try {
-      this.#batch.push(...this.#operations.encode(rowsOf(chunk)));
+      const rows = rowsOf(chunk);
+      this.#check.encode(rows);
+      this.#batch.push(rows);
     } catch (error) {
       this.#break();
       throw error;
@@ -62,44 +78,43 @@ export class MongodbWriter implements Writer {
   /** Nothing is written before the commit, so what does not pass leaves the batch as it was. */
   async attempt(chunk: RowChunk): Promise<void> {
     this.#usable();
-    const encoded = this.#operations.encode(chunk);
+    const encoded = this.#check.encode(chunk);
     if (this.#o.checkKeys) await this.#refuseKnownKeys(encoded);
-    this.#batch.push(...encoded);
+    this.#batch.push(chunk);
   }
 
   async commit(batch: Batch): Promise<Committed> {
     this.#usable();
     const { session, claim } = this.#o;
     const writes = this.#batch;
-    this.#batch = [];
+    this.#forget();
+    let counts: Counts;
     try {
-      if (session.transactions) await this.#commitTransaction(batch, writes);
-      else await this.#commitStandalone(batch, writes);
+      counts = await (session.transactions ? this.#commitTransaction(batch, writes) : this.#commitStandalone(batch, writes));
       if (this.#swaps(batch)) await this.#swap();
     } catch (error) {
       this.#break();
-      throw this.#failed(error, writes);
+      throw this.#failed(error);
     }
     const seq = this.#committed.seq + 1n;
     this.#committed = { epoch: claim.epoch, fence: claim.fence, seq, batchId: batch.batchId, cursor: batch.cursor };
-    const deleted = writes.filter((write) => write.deleted).length;
-    return { seq, written: writes.length - deleted, deleted };
+    return { seq, ...counts };
   }
 
   async discard(): Promise<void> {
-    this.#batch = [];
+    this.#forget();
     this.#broken = false;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#batch = [];
+    this.#forget();
   }
 
   #swaps(batch: Batch): boolean {
     return batch.final === true && this.#o.stage !== null;
   }
 
-  async #commitTransaction(batch: Batch, writes: readonly Encoded[]): Promise<void> {
+  async #commitTransaction(batch: Batch, writes: readonly RowChunk[]): Promise<Counts> {
     const { session, claim, operations, state } = this.#o;
     for (let tries = 1; ; tries++) {
       const transaction = session.client.startSession();
@@ -111,11 +126,11 @@ export class MongodbWriter implements Writer {
         // First, so that two writers meet here and not after the rows
         if (!(await state.advance(claim, { seq: this.#committed.seq, batch, swap: this.#swaps(batch) }, { session: transaction })))
           throw fencedError(claim, operations.collection);
-        await this.#apply(writes, transaction);
+        const counts = await this.#apply(writes, transaction);
         await state.storeLetters(claim.sync, batch, { session: transaction });
         await this.#end(transaction, batch);
         this.#before = transaction;
-        return;
+        return counts;
       } catch (error) {
         if (transaction.inTransaction()) await transaction.abortTransaction();
         if (!hasLabel(error, 'TransientTransactionError') || tries >= maxTries) throw error;
@@ -151,11 +166,11 @@ export class MongodbWriter implements Writer {
   }
 
   /** Without transactions: the fence is looked at, rows go in by key, and the position moves last. A batch that was cut short is written again, to the same end. */
-  async #commitStandalone(batch: Batch, writes: readonly Encoded[]): Promise<void> {
+  async #commitStandalone(batch: Batch, writes: readonly RowChunk[]): Promise<Counts> {
     const { claim, operations, state } = this.#o;
     const { seq } = this.#committed;
     if (!(await state.holds(claim, seq))) throw fencedError(claim, operations.collection);
-    await this.#apply(writes);
+    const counts = await this.#apply(writes);
     await state.storeLetters(claim.sync, batch, {});
     try {
       if (!(await state.advance(claim, { seq, batch, swap: this.#swaps(batch) }, {}))) throw fencedError(claim, operations.collection);
@@ -164,10 +179,32 @@ export class MongodbWriter implements Writer {
       // The reply may be lost although it is stored
       if ((await state.read(claim))?.state.batchId !== batch.batchId) throw error;
     }
+    return counts;
   }
 
-  async #apply(writes: readonly Encoded[], transaction?: ClientSession): Promise<void> {
+  async #apply(writes: readonly RowChunk[], transaction?: ClientSession): Promise<Counts> {
+    const counts = { written: 0, deleted: 0 };
+    let request: Encoded[] = [];
+    const flush = async (): Promise<void> => {
+      await this.#send(request, transaction);
+      for (const { deleted } of request) counts[deleted ? 'deleted' : 'written']++;
+      request = [];
+    };
+    for (const { rows, operations, ...chunk } of writes) {
+      for (let from = 0; from < rows.length; from += requestRows) {
+        const to = from + requestRows;
+        const some = operations === undefined ? {} : { operations: operations.subarray(from, to) };
+        request.push(...this.#operations.encode({ ...chunk, rows: rows.slice(from, to), ...some }));
+        if (request.length >= requestRows) await flush();
+      }
+    }
+    await flush();
+    return counts;
+  }
+
+  async #send(writes: readonly Encoded[], transaction?: ClientSession): Promise<void> {
     if (writes.length === 0) return;
+    this.#sent = writes;
     const result = await this.#target.bulkWrite(
       writes.map(({ operation }) => operation),
       { ordered: true, ...(transaction === undefined ? { writeConcern: { w: 'majority', j: true } } : { session: transaction }) },
@@ -188,19 +225,20 @@ export class MongodbWriter implements Writer {
 
   async #refuseKnownKeys(encoded: readonly Encoded[]): Promise<void> {
     const { collection } = this.#o.operations;
-    const taken = new Set(this.#batch.map(({ keyText }) => keyText));
+    const taken = new Set(this.#keys);
     for (const { key, keyText, deleted } of encoded) {
       if (key === null || deleted) continue;
       const known = taken.has(keyText) || (await this.#target.findOne(equal(key), { projection: { _id: 1 } })) !== null;
       if (known) throw new SyncError('ROW_REJECTED', `${collection} has the key ${keyText} already.`, { table: collection, key: keyText });
       taken.add(keyText);
     }
+    this.#keys = taken;
   }
 
-  #failed(error: unknown, writes: readonly Encoded[]): unknown {
+  #failed(error: unknown): unknown {
     const { collection } = this.#o.operations;
     const index = typeof error === 'object' && error !== null && 'index' in error && typeof error.index === 'number' ? error.index : firstIndex(error);
-    const key = index === null ? undefined : writes[index]?.keyText;
+    const key = index === null ? undefined : this.#sent[index]?.keyText;
     const what = `write ${serverCode(error) === duplicateKey && key !== undefined ? `the row with key ${key} ` : ''}to ${collection}`;
     return mongoError(error, what, { table: collection, ...(key === undefined ? {} : { key }) });
   }
@@ -212,8 +250,13 @@ export class MongodbWriter implements Writer {
       });
   }
 
-  #break(): void {
+  #forget(): void {
     this.#batch = [];
+    this.#keys = new Set();
+  }
+
+  #break(): void {
+    this.#forget();
     this.#broken = true;
   }
 }
