@@ -90,9 +90,9 @@ await describeWith(['sqlserver'], 'SQL Server, what is its own', () => {
     const other = await new sql.ConnectionPool(sqlserverConfig(harness.url)).connect();
     await other.request().query(`INSERT INTO ${quote(name)} (id) VALUES (3)`);
     await other.close();
-    const first = await readTable(harness, name, { ...ask, include: ['id'] });
+    // Committed whatever comes, or the database could not be dropped
+    const first = await readTable(harness, name, { ...ask, include: ['id'] }).finally(() => late.commit());
     expect(first.rows).toEqual([[1]]);
-    await late.commit();
     const second = await readTable(harness, name, { ...ask, include: ['id'], read: { from: first.boundaries.at(-1)?.cursor ?? null } });
     expect(second.rows).toEqual([[2], [3]]);
   });
