@@ -38,6 +38,7 @@ await describeWith(['etcd'], 'functions as processes over etcd', () => {
       const metrics = lines.find((line) => '_aws' in line);
       expect(metrics).toMatchObject({ sync: 'one', service: 'idra', RowsRead: 1_200, RowsWritten: 1_200, LagRows: 0 });
       for (const name of ['Bytes', 'Lag', 'Duration']) expect(metrics).toHaveProperty(name, expect.any(Number));
+      expect(metrics).toMatchObject({ _aws: { CloudWatchMetrics: [{ Namespace: 'Idra', Dimensions: [['service', 'sync']] }] } });
       // What did not happen has no metric: each has its price
       for (const name of ['Failed', 'Skipped', 'Retries', 'RowsDeleted', 'RowsDeadLettered']) expect(metrics).not.toHaveProperty(name);
     });
@@ -61,6 +62,15 @@ await describeWith(['etcd'], 'functions as processes over etcd', () => {
       const { annotations, trace_id: traceId } = JSON.parse(part.slice(part.indexOf('\n') + 1)) as { readonly annotations: object; readonly trace_id: string };
       expect(traceId).toBe('1-5759e988-bd862e3fe1be46a994272793');
       expect(annotations).toMatchObject({ sync: 'one', tick: 'a-tick', runId: result?.runId, status: 'succeeded' });
+    });
+
+    it('keeps the metrics of all syncs as one where that is asked for, and still says which sync', async () => {
+      const { lines } = await world.invoke('sync', { sync: 'one' }, { env: { IDRA_METRICS_DETAIL: 'service' } });
+      expect(lines.find((line) => '_aws' in line)).toMatchObject({
+        sync: 'one',
+        Duration: expect.any(Number),
+        _aws: { CloudWatchMetrics: [{ Dimensions: [['service']] }] },
+      });
     });
 
     it('refuses a malformed event, and names the field', async () => {
