@@ -1,6 +1,4 @@
 /** TLS and users, against servers that want them. */
-import { execFileSync } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
@@ -9,6 +7,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { type Coordination, openCoordination } from '../../lib/coordination/coordination.ts';
 import type { EtcdOptions, EtcdTls } from '../../lib/coordination/etcd/options.ts';
 import { errorOf, hold, release } from '../conformance/coordination-support.ts';
+import { certificates } from '../support/certificates.ts';
 import { freePort } from '../support/servers/ports.ts';
 import { dataFolder, ServerProcess } from '../support/servers/process.ts';
 import { findProgram } from '../support/servers/programs.ts';
@@ -16,65 +15,6 @@ import { describeWith } from '../support/servers.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const password = 'canary-5ecret';
-
-/** An authority, a server's and a client's certificate, made anew by openssl. */
-async function certificates(folder: string): Promise<{ ca: string; cert: string; key: string }> {
-  const openssl = (...parameters: string[]): void => void execFileSync('openssl', parameters, { cwd: folder, stdio: 'pipe' });
-  openssl(
-    'req',
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:P-256',
-    '-nodes',
-    '-keyout',
-    'ca.key',
-    '-out',
-    'ca.pem',
-    '-days',
-    '2',
-    '-subj',
-    '/CN=test authority',
-  );
-  for (const name of ['server', 'client']) {
-    openssl(
-      'req',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-keyout',
-      `${name}.key`,
-      '-out',
-      `${name}.csr`,
-      '-subj',
-      `/CN=${name}`,
-      '-addext',
-      'subjectAltName=IP:127.0.0.1,DNS:localhost',
-    );
-    openssl(
-      'x509',
-      '-req',
-      '-in',
-      `${name}.csr`,
-      '-CA',
-      'ca.pem',
-      '-CAkey',
-      'ca.key',
-      '-CAcreateserial',
-      '-days',
-      '2',
-      '-copy_extensions',
-      'copy',
-      '-out',
-      `${name}.pem`,
-    );
-  }
-  const read = (name: string): Promise<string> => readFile(join(folder, name), 'utf8');
-  return { ca: await read('ca.pem'), cert: await read('client.pem'), key: await read('client.key') };
-}
 
 async function startSecure(folder: string, ...further: string[]): Promise<{ host: string; process: ServerProcess }> {
   const [client, peer] = [await freePort(), await freePort()];
@@ -99,7 +39,8 @@ await describeWith(['etcd'], 'etcd with TLS and users', () => {
   let admin: Etcd3;
   beforeAll(async () => {
     const folder = await temporaryFolder();
-    pem = await certificates(folder.path);
+    const { ca, of } = await certificates(folder.path, ['server', 'client']);
+    pem = { ca, ...of.client };
     open = await startSecure(folder.path, '--auth-token-ttl=2');
     closed = await startSecure(folder.path, '--client-cert-auth', `--trusted-ca-file=${join(folder.path, 'ca.pem')}`);
     admin = new Etcd3({ hosts: open.host, credentials: { rootCertificate: Buffer.from(pem.ca) } });
