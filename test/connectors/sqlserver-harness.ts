@@ -53,6 +53,7 @@ export const cannotHold = {
   'decimal Infinity': 'DECIMAL has numbers only',
   'decimal -Infinity': 'DECIMAL has numbers only',
   'smallest double': 'FLOAT ends at 2.23e-308',
+  'negative zero': 'its sign is not promised',
   NaN: 'FLOAT has numbers only',
   Infinity: 'FLOAT has numbers only',
   '-Infinity': 'FLOAT has numbers only',

@@ -140,7 +140,10 @@ function doubleOf(value: Value): number {
 /** The smallest double with all its digits; the server is not bound to keep what is nearer to zero. */
 const smallestNormal = 2.2250738585072014e-308;
 
+const signedZero = 'is negative zero, whose sign the server is not bound to keep';
+
 const normalCheck: Check = (value) => {
+  if (Object.is(Number(value), -0)) return signedZero;
   const double = Math.abs(Number(value));
   return double === 0 || double >= smallestNormal ? null : 'is nearer to zero than FLOAT goes';
 };
@@ -148,6 +151,7 @@ const normalCheck: Check = (value) => {
 const singleCheck: Check = (value) => {
   const double = typeof value === 'number' ? value : readDouble(String(value));
   if (double === null || Math.fround(double) !== double) return 'needs more digits than REAL keeps';
+  if (Object.is(double, -0)) return signedZero;
   return double === 0 || Math.abs(double) >= 1.1754943508222875e-38 ? null : 'is nearer to zero than REAL goes';
 };
 

@@ -144,6 +144,8 @@ describe('values', () => {
     ['tinyint', { kind: 'int32' }, '-1'],
     ['bit', { kind: 'int32' }, '2'],
     ['float', { kind: 'float64' }, '5e-324'],
+    ['float', { kind: 'float64' }, '-0'],
+    ['real', { kind: 'float64' }, -0],
     ['float', { kind: 'float64' }, 'Infinity'],
     ['real', { kind: 'float64' }, '0.1'],
     ['char', { kind: 'string' }, 'short'],
