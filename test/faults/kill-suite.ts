@@ -1,4 +1,6 @@
-/** I1, I2, I3, I4 and I6: killed at every step of the protocol and at random, over the embedded store. Not one row lost, not one doubled. */
+/**
+ * I1, I2, I3, I4 and I6: killed at every step of the protocol and at random, over the embedded store. Not one row lost, not one doubled. A file for each destination runs it, so that they wait for leases side by side.
+ */
 import { expect, it } from 'vitest';
 import { seeded } from '../support/proxy/random.ts';
 import { describeWith } from '../support/servers.ts';
@@ -6,13 +8,12 @@ import { killAtRandom } from './kill-at-random.ts';
 import { points } from './orders.ts';
 import { type DestinationKind, type StateRow, World } from './world.ts';
 
-const kinds: readonly DestinationKind[] = ['sqlite', 'postgres', 'mysql', 'sqlserver'];
 const none: StateRow = { epoch: 0n, fence: 0n, seq: 0n };
-/** Over the first three destinations more than a hundred. */
+/** Over three destinations more than a hundred. */
 const randomKills = 34;
 
-for (const kind of kinds) {
-  await describeWith([kind], `kill -9, destination ${kind}`, () => {
+export function killSuite(kind: DestinationKind): Promise<void> {
+  return describeWith([kind], `kill -9, destination ${kind}`, () => {
     it.each(points)('at %s: the next run completes the exact set', { timeout: 60_000 }, async (point) => {
       await using world = await World.make(kind, {});
       world.grow(1_700);
