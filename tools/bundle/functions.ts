@@ -3,6 +3,7 @@ import { readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { build, type Metafile } from 'esbuild';
 import { etcdProto } from './etcd-proto.ts';
+import { lazyTables } from './lazy-tables.ts';
 import { namedExports } from './named-exports.ts';
 import { noDrivers } from './no-drivers.ts';
 import { oneLanguage } from './one-language.ts';
@@ -52,7 +53,7 @@ export async function buildFunction(name: string, arch: Architecture, outdir = p
     loader: { '.node': 'copy' },
     external: ['pg-native'],
     banner: { js: commonJs },
-    plugins: [etcdProto(), namedExports(), oneLanguage(), unusedPackages(), ...(name === 'coordinator' ? [noDrivers()] : [])],
+    plugins: [etcdProto(), lazyTables(), namedExports(), oneLanguage(), unusedPackages(), ...(name === 'coordinator' ? [noDrivers()] : [])],
   });
   refuseWarnings(warnings);
   refuseMissingAddon(name, metafile, arch);
