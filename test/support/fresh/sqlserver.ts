@@ -10,7 +10,10 @@ export async function freshSqlserver(url: string, name: string): Promise<Fresh> 
     url: own.href,
     name,
     [Symbol.asyncDispose]: async () => {
-      await onSqlserver(url, `alter database [${name}] set single_user with rollback immediate; drop database [${name}]`);
+      // Refused while a session is still in it: such as one of a child that was killed a moment ago
+      await onSqlserver(url, `drop database [${name}]`).catch(() =>
+        onSqlserver(url, `alter database [${name}] set single_user with rollback immediate; drop database [${name}]`),
+      );
     },
   };
 }
