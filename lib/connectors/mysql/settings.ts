@@ -1,6 +1,6 @@
 /** From a connection's fields to what the driver takes. Nothing here is logged, and no error quotes the URL. */
-import { readFile } from 'node:fs/promises';
 import { SyncError } from '../../errors.ts';
+import { readAuthority } from '../sql/authority.ts';
 
 /** The connection as `config.ts` parses it, references resolved. */
 export interface MysqlConnection {
@@ -69,14 +69,6 @@ function parseUrl(text: string): URL {
 
 async function tlsFor(mode: 'require' | 'verify-full', authority: string | undefined): Promise<NonNullable<Settings['tls']>> {
   const verify = mode === 'verify-full';
-  const ca = authority === undefined ? {} : { ca: authority.includes('-----BEGIN') ? authority : await readAuthority(authority) };
+  const ca = authority === undefined ? {} : { ca: await readAuthority(authority) };
   return { ...ca, rejectUnauthorized: verify, verifyIdentity: verify };
-}
-
-async function readAuthority(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new SyncError('CONFIG_INVALID', `The certificate authority ${path} cannot be read.`, { file: path, field: 'sslCa', cause });
-  }
 }

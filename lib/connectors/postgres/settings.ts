@@ -1,7 +1,7 @@
 /** From a connection's fields to what the driver takes. Nothing here is logged, and no error quotes the URL. */
-import { readFile } from 'node:fs/promises';
 import type { ConnectionOptions } from 'node:tls';
 import { SyncError } from '../../errors.ts';
+import { readAuthority } from '../sql/authority.ts';
 
 /** The connection as `config.ts` parses it, references resolved. */
 export interface PostgresConnection {
@@ -90,7 +90,7 @@ function parseUrl(text: string): URL {
 
 async function tlsFor(mode: SslMode, authority: string | undefined): Promise<Settings['tls']> {
   if (mode === 'disable') return { mode: 'disable', options: {} };
-  const ca = authority === undefined || authority === 'system' ? {} : { ca: authority.includes('-----BEGIN') ? authority : await readAuthority(authority) };
+  const ca = authority === undefined || authority === 'system' ? {} : { ca: await readAuthority(authority) };
   switch (mode) {
     case 'verify-full':
       return { mode: 'force', options: { ...ca, rejectUnauthorized: true } };
@@ -100,13 +100,5 @@ async function tlsFor(mode: SslMode, authority: string | undefined): Promise<Set
       return { mode: 'force', options: { rejectUnauthorized: false } };
     default:
       return { mode: 'prefer', options: { rejectUnauthorized: false } };
-  }
-}
-
-async function readAuthority(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new SyncError('CONFIG_INVALID', `The certificate authority ${path} cannot be read.`, { file: path, field: 'sslCa', cause });
   }
 }

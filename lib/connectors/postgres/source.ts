@@ -5,6 +5,7 @@ import type { Row, Schema, Value } from '../../values/types.ts';
 import type { Chunk, Cursor, RawFormat, ReadOptions, Remaining, Source, SourceRequest } from '../connector.ts';
 import { GroupCutter } from '../sql/group-cutter.ts';
 import { nullError, planRead, type ReadPass, type ReadPlan } from '../sql/read-plan.ts';
+import { chosenColumns } from '../sql/request-columns.ts';
 import { copyBinary } from './copy-binary.ts';
 import { cursorText } from './cursor-text.ts';
 import { cutMessages, rowDecoder, textBytes } from './data-rows.ts';
@@ -218,17 +219,4 @@ export class PostgresSource implements Source {
   #place(doing: string): ErrorContext {
     return { doing: `${doing} ${this.#relation.name}`, table: this.#relation.name, sync: this.#request.sync, lost: this.#session.lost };
   }
-}
-
-/** After include and exclude, in the table's order; names that are not there are refused. */
-function chosenColumns(relation: PgRelation, request: SourceRequest): string[] {
-  const { include, exclude = [] } = request;
-  const known = new Set(relation.columns.map((column) => column.name));
-  for (const name of [...(include ?? []), ...exclude]) {
-    if (!known.has(name))
-      throw new SyncError('NOT_FOUND', `${relation.name} has no column ${JSON.stringify(name)}, which columns names.`, { table: relation.name, column: name });
-  }
-  const chosen = [...known].filter((name) => (include === undefined || include.includes(name)) && !exclude.includes(name));
-  if (chosen.length === 0) throw new SyncError('CONFIG_INVALID', `No column of ${relation.name} is left to read.`, { table: relation.name, field: 'columns' });
-  return chosen;
 }

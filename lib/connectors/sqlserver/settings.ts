@@ -1,6 +1,6 @@
 /** From a connection's fields to what the driver takes. Nothing here is logged, and no error quotes the URL. */
-import { readFile } from 'node:fs/promises';
 import { SyncError } from '../../errors.ts';
+import { readAuthority } from '../sql/authority.ts';
 
 type Encryption = 'disable' | 'require' | 'verify-full';
 
@@ -122,13 +122,4 @@ function encryption(encrypt: string | undefined, trust: string | undefined): Enc
   if (encrypted === false) return 'disable';
   if (trusted === true) return 'require';
   return encrypted === undefined && trusted === undefined ? undefined : 'verify-full';
-}
-
-async function readAuthority(authority: string): Promise<string> {
-  if (authority.includes('-----BEGIN')) return authority;
-  try {
-    return await readFile(authority, 'utf8');
-  } catch (cause) {
-    throw new SyncError('CONFIG_INVALID', `The certificate authority ${authority} cannot be read.`, { file: authority, field: 'sslCa', cause });
-  }
 }

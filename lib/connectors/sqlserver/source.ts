@@ -6,6 +6,7 @@ import type { Chunk, Cursor, ReadOptions, Remaining, Source, SourceRequest } fro
 import { GroupCutter } from '../sql/group-cutter.ts';
 import { identifies } from '../sql/keys.ts';
 import { nullError, planRead, type ReadPass, type ReadPlan } from '../sql/read-plan.ts';
+import { chosenColumns, orderedColumns } from '../sql/request-columns.ts';
 import { listTables } from './catalogue.ts';
 import { exactCollation, sqlserverDialect } from './dialect.ts';
 import { type ErrorContext, sqlserverError } from './errors.ts';
@@ -202,21 +203,4 @@ async function beginSnapshot(session: Session): Promise<boolean> {
 function cursorText(value: Value): string | null {
   if (value === null) return null;
   return value instanceof Uint8Array ? toBase64(value) : String(value);
-}
-
-function orderedColumns({ cursor }: SourceRequest): string[] {
-  return cursor.column === undefined ? [...cursor.key] : [cursor.column, ...cursor.key];
-}
-
-/** After include and exclude, in the table's order; names that are not there are refused. */
-function chosenColumns(relation: SqlserverRelation, request: SourceRequest): string[] {
-  const { include, exclude = [] } = request;
-  const known = new Set(relation.columns.map((column) => column.name));
-  for (const name of [...(include ?? []), ...exclude]) {
-    if (!known.has(name))
-      throw new SyncError('NOT_FOUND', `${relation.name} has no column ${JSON.stringify(name)}, which columns names.`, { table: relation.name, column: name });
-  }
-  const chosen = [...known].filter((name) => (include === undefined || include.includes(name)) && !exclude.includes(name));
-  if (chosen.length === 0) throw new SyncError('CONFIG_INVALID', `No column of ${relation.name} is left to read.`, { table: relation.name, field: 'columns' });
-  return chosen;
 }
