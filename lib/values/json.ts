@@ -36,6 +36,11 @@ function isRaw(item: object): boolean {
   return 'rawJSON' in item && Object.isFrozen(item) && Object.getPrototypeOf(item) === null;
 }
 
+/** JSON's own null, for which an object has no place beside NULL. */
+export function isJsonNull(value: unknown): boolean {
+  return typeof value === 'string' && value.trim() === 'null';
+}
+
 /** Valid JSON on one line: line ends can only stand between its tokens. */
 export function singleLineJson(text: string): string {
   return /[\r\n]/.test(text) ? text.replace(/[\r\n]+/g, ' ') : text;

@@ -6,12 +6,12 @@ import { openCoordination } from '../../lib/coordination/coordination.ts';
 import type { EngineDeps } from '../../lib/engine/deps.ts';
 import type { Report } from '../../lib/engine/report.ts';
 import { runSync } from '../../lib/engine/run-sync.ts';
-import type { Column, Row, Schema } from '../../lib/values/types.ts';
+import type { Column, Row } from '../../lib/values/types.ts';
 import { column, destinationOf, freshName } from '../conformance/drive.ts';
-import type { Harness } from '../conformance/harness.ts';
 import { caseGroups, type ValueCase } from '../conformance/values.ts';
 import { definition } from '../engine/samples.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import type { End } from './ends.ts';
 
 const groups = caseGroups();
 
@@ -26,13 +26,17 @@ export interface Case extends ValueCase {
 
 export const cases: readonly Case[] = groups.flatMap((group, g) => group.cases.map((each, i): Case => ({ ...each, id: (g + 1) * 100 + i, index: g + 1 })));
 
-/** Makes the source table with all that the source can hold. */
-export async function fill(source: Harness): Promise<{ readonly schema: Schema; readonly cases: readonly Case[] }> {
-  const held = cases.filter(({ name }) => !Object.hasOwn(source.cannotHold, name));
-  const schema: Schema = { name: freshName('everything'), columns, key: ['id'] };
-  const rows = held.map(({ id, index, value }): Row => columns.map((_, i) => (i === 0 ? id : i === index ? value : null)));
-  await source.create(schema, rows);
-  return { schema, cases: held };
+/** The cases that the source can hold itself. */
+export function heldBy(source: End): Case[] {
+  return cases.filter(({ name }) => !Object.hasOwn(source.cannotHold, name));
+}
+
+/** Makes a source table with a row for each case. */
+export async function fill(source: End, wanted: readonly Case[]): Promise<string> {
+  const name = freshName('everything');
+  const rows = wanted.map(({ id, index, value }): Row => columns.map((_, i) => (i === 0 ? id : i === index ? value : null)));
+  await source.create({ name, columns, key: ['id'] }, rows);
+  return name;
 }
 
 export interface Moved {
@@ -42,7 +46,7 @@ export interface Moved {
   readonly letters: readonly StoredDeadLetter[];
 }
 
-export async function move(source: Harness, destination: Harness, ask: { readonly table: string; readonly more: Partial<SyncDefinition> }): Promise<Moved> {
+export async function move(source: End, destination: End, ask: { readonly table: string; readonly more: Partial<SyncDefinition> }): Promise<Moved> {
   await using folder = await temporaryFolder();
   await using coordination = await openCoordination({ path: join(folder.path, 'state.db') });
   const name = freshName(`from_${source.system}`);
@@ -58,13 +62,14 @@ export async function move(source: Harness, destination: Harness, ask: { readonl
     name,
     source: { connection: 'source', options: source.source(ask.table) as Record<string, unknown> },
     destination: { connection: 'destination', options: destination.destination(name) as Record<string, unknown> },
-    mode: 'full',
+    mode: source.modes.whole,
+    key: source.keyless === true ? ['id'] : [],
     cursor: { key: [], lookbackSeconds: 0, nulls: 'refuse' },
     lock: { mode: 'exclusive', waitMs: 0, resource: name, ttlSeconds: 30 },
     ...ask.more,
   });
   const report = await runSync(sync, deps, { signal: new AbortController().signal });
-  const found = report.status === 'succeeded' ? await destination.read(name, columns) : [];
+  const found = report.status === 'succeeded' ? await destination.read(name, columns, report.written) : [];
   await using end = await destinationOf(destination, name, { sync: name });
   return { report, rows: new Map(found.map((row) => [Number(row[0]), row])), letters: (await end.deadLetters?.()) ?? [] };
 }

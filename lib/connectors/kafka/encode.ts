@@ -2,6 +2,8 @@
 import { type IHeaders, Partitioners } from 'kafkajs';
 import { SyncError } from '../../errors.ts';
 import { toText } from '../../values/convert.ts';
+import { unrepresentable } from '../../values/fits.ts';
+import { isJsonNull } from '../../values/json.ts';
 import { rowToJson } from '../../values/row-json.ts';
 import type { Column, Row, Schema } from '../../values/types.ts';
 import { Operation, type RowChunk } from '../connector.ts';
@@ -35,6 +37,7 @@ interface Indexed {
 export class RowEncoder {
   readonly #o: EncoderOptions;
   readonly #key: readonly Indexed[];
+  readonly #json: readonly Indexed[];
   readonly #headers: readonly (Indexed & { readonly header: string })[];
   readonly #partitionOf: (key: Buffer) => number;
   #turn = 0;
@@ -44,6 +47,7 @@ export class RowEncoder {
     const { schema, partitions } = options;
     const { topic, keyFormat, headers = {} } = options.options;
     this.#key = schema.key.map((name) => find(schema, topic, name));
+    this.#json = schema.columns.map((column, index) => ({ column, index })).filter(({ column }) => column.type.kind === 'json');
     this.#headers = Object.entries(headers).map(([header, name]) => ({ header, ...find(schema, topic, name) }));
     if (keyFormat === 'text' && this.#key.length > 1)
       throw new SyncError('CONFIG_INVALID', `keyFormat text needs one key column, and topic ${topic} is keyed by ${schema.key.join(', ')}: use json.`, {
@@ -66,6 +70,7 @@ export class RowEncoder {
     const key = this.#keyOf(row);
     if (deleted && key === null)
       throw new SyncError('KEY_REQUIRED', `A delete from topic ${options.topic} needs a key: name its columns in key.`, { table: options.topic });
+    if (!deleted) this.#checkJson(row);
     const value = deleted ? null : this.#bytes(rowToJson(schema.columns, row), row);
     const headers: IHeaders = {};
     let bytes = recordOverheadBytes + (key?.length ?? 0) + (value?.length ?? 0);
@@ -83,6 +88,13 @@ export class RowEncoder {
         { table: options.topic, key: this.#named(row) },
       );
     return { partition: key === null ? this.#next() : this.#partitionOf(key), key, value, bytes, ...(this.#headers.length > 0 ? { headers } : {}) };
+  }
+
+  #checkJson(row: Row): void {
+    const found = this.#json.find(({ index }) => isJsonNull(row[index]));
+    if (found === undefined) return;
+    const place = { table: this.#o.options.topic, column: found.column.name, key: this.#named(row), type: 'JSON' };
+    throw unrepresentable('is the JSON null, which reads as NULL there', place);
   }
 
   #next(): number {

@@ -4,6 +4,7 @@ import { typeOfJson, widenedJson } from '../../values/infer-json.ts';
 import { survivesDouble } from '../../values/numbers.ts';
 import { parseType } from '../../values/parse-type.ts';
 import { valueFromJson } from '../../values/row-json.ts';
+import { fitsCharacters } from '../../values/text.ts';
 import type { Column, LogicalType, Value } from '../../values/types.ts';
 import type { Members } from './document.ts';
 
@@ -74,7 +75,7 @@ export class RecordReader {
   readonly #columns: readonly { readonly name: string; readonly type: LogicalType; readonly check: (value: Value) => string | null }[];
 
   constructor(columns: readonly Column[]) {
-    this.#columns = columns.map(({ name, type }) => ({ name, type, check: checkFor(type) }));
+    this.#columns = columns.map(({ name, type }) => ({ name, type, check: type.kind === 'string' ? lengthCheck(type.maxLength) : checkFor(type) }));
   }
 
   /** The values in the order of the columns, or the name and type of the column that does not fit. */
@@ -87,6 +88,11 @@ export class RecordReader {
     }
     return { row };
   }
+}
+
+/** JSON escapes what UTF-8 cannot hold, so that a text has no limit but its length. */
+function lengthCheck(maxLength = Number.POSITIVE_INFINITY): (value: Value) => string | null {
+  return (value) => (typeof value !== 'string' || fitsCharacters(value, maxLength) ? null : `is longer than ${maxLength} characters`);
 }
 
 function fitted(raw: string, type: LogicalType): Value | undefined {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { SyncError } from '../../errors.ts';
 import { toText } from '../../values/convert.ts';
 import { unrepresentable } from '../../values/fits.ts';
+import { isJsonNull } from '../../values/json.ts';
 import { rowToJson } from '../../values/row-json.ts';
 import { isWellFormed } from '../../values/text.ts';
 import type { Row, Schema } from '../../values/types.ts';
@@ -161,7 +162,7 @@ export class RestWriter implements Writer {
     return { [options.idempotencyHeader.toLowerCase()]: createHash('sha256').update(JSON.stringify(parts)).digest('hex') };
   }
 
-  /** JSON has no NaN and no half surrogates; text in their place would be another value. */
+  /** JSON has no NaN, no half surrogates and one null for NULL and its own; what stood in their place would be another value. */
   #check(row: Row, key: string): void {
     const { schema, options } = this.#setup;
     for (const [index, { name, type }] of schema.columns.entries()) {
@@ -170,6 +171,7 @@ export class RestWriter implements Writer {
       if ((type.kind === 'float64' || type.kind === 'decimal') && /^(NaN|-?Infinity)$/.test(String(value)))
         throw refuse('is NaN or infinite, which JSON has no number for');
       if (typeof value === 'string' && !isWellFormed(value)) throw refuse('has half of a surrogate pair');
+      if (type.kind === 'json' && isJsonNull(value)) throw refuse('is the JSON null, which reads as NULL there');
     }
   }
 

@@ -1,5 +1,6 @@
 /** Whether a format holds a value exactly; asked for every value before anything of its chunk is written. */
 import { type Check, checkFor, dateCheck, decimalCheck, stringCheck, timeCheck, timestampCheck } from '../../values/fits.ts';
+import { isJsonNull } from '../../values/json.ts';
 import type { LogicalType } from '../../values/types.ts';
 import type { Format } from './encoders.ts';
 import { maxPrecision } from './parquet-columns.ts';
@@ -34,7 +35,7 @@ function noLeapSecond(check: Check): Check {
 }
 
 /** A line of JSON has one null for both. */
-const noJsonNull: Check = (value) => (typeof value === 'string' && value.trim() === 'null' ? 'is the JSON null, which reads as NULL there' : null);
+const noJsonNull: Check = (value) => (isJsonNull(value) ? 'is the JSON null, which reads as NULL there' : null);
 
 export function checkOf(format: Format, type: LogicalType): Check {
   // JSON escapes what UTF-8 cannot hold

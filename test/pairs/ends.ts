@@ -1,0 +1,158 @@
+/** Each of the eight connectors at an end of a pair: a fixture as a source, a reader as a destination. */
+import type { Mode } from '../../lib/connectors/connector.ts';
+import { config as kafkaConfig } from '../../lib/connectors/kafka/config.ts';
+import { connector as kafka } from '../../lib/connectors/kafka/index.ts';
+import { config as restConfig } from '../../lib/connectors/rest/config.ts';
+import { connector as rest } from '../../lib/connectors/rest/index.ts';
+import { type Column, type Row, typeName } from '../../lib/values/types.ts';
+import type { Harness } from '../conformance/harness.ts';
+import { mongodbHarness } from '../connectors/mongodb-harness.ts';
+import { mysqlHarness } from '../connectors/mysql-harness.ts';
+import { postgresHarness } from '../connectors/postgres-harness.ts';
+import { listed, s3World, unpacked } from '../connectors/s3-harness.ts';
+import { sqliteHarness } from '../connectors/sqlite-harness.ts';
+import { sqlserverHarness } from '../connectors/sqlserver-harness.ts';
+import { freshDatabase } from '../support/fresh.ts';
+import { HttpFaultServer } from '../support/http-fault-server.ts';
+import { makeTopic, produce, readCommitted } from '../support/kafka-topic.ts';
+import type { System } from './expectations.ts';
+import { documentOf, rowOf } from './json-document.ts';
+
+export interface End extends Harness {
+  /** A run over everything, and one that may take a faster way. */
+  readonly modes: { readonly whole: Mode; readonly fast: Mode };
+  /** Declares no key: the definition has to name it. */
+  readonly keyless?: true;
+  /** `count`: how many are due, for a system that shows them late. */
+  read(table: string, columns: readonly Column[], count?: number): Promise<Row[]>;
+}
+
+const declared = { whole: 'full', fast: 'id' } as const;
+const cannotHold = { 'JSON null': 'a JSON object has one null for both' } as const;
+
+function fieldsOf(columns: readonly Column[]): Record<string, string> {
+  return Object.fromEntries(columns.map(({ name, type }) => [name, typeName(type)]));
+}
+
+function noCatalogue(): Promise<never> {
+  return Promise.reject(new Error('no columns are declared here'));
+}
+
+async function postgresEnd(): Promise<End> {
+  const harness = await postgresHarness();
+  const name = harness.quote?.(new URL(harness.url).pathname.slice(1));
+  // What every session begins with unless it says otherwise
+  for (const setting of [
+    "TimeZone = 'Pacific/Chatham'",
+    "DateStyle = 'SQL, DMY'",
+    'extra_float_digits = -10',
+    "bytea_output = 'escape'",
+    "IntervalStyle = 'sql_standard'",
+  ])
+    await harness.execute?.(`ALTER DATABASE ${name} SET ${setting}`);
+  return { ...harness, modes: declared };
+}
+
+async function s3End(): Promise<End> {
+  const world = await s3World();
+  let columns: readonly Column[] = [];
+  return {
+    system: 's3',
+    connector: world.connector,
+    config: world.config,
+    connection: world.connection,
+    modes: { whole: 'full', fast: 'stream' },
+    keyless: true,
+    source: (table) => world.source(`${table}/`, { fields: fieldsOf(columns) }),
+    destination: (table) => world.destination(table),
+    create: async (schema, rows) => {
+      columns = schema.columns;
+      await world.put(`${schema.name}/a.jsonl`, rows.map((row) => `${documentOf(columns, row)}\n`).join(''));
+    },
+    read: async (table, wanted) => {
+      const rows: Row[] = [];
+      for (const { key } of await listed(world, `${table}/`)) {
+        const lines = (await unpacked(world, key)).split('\n').slice(0, -1);
+        rows.push(...lines.map((line) => rowOf(wanted, line)));
+      }
+      return rows;
+    },
+    columns: noCatalogue,
+    cannotHold,
+    [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
+  };
+}
+
+async function kafkaEnd(): Promise<End> {
+  const fresh = await freshDatabase('kafka');
+  const topicOf = (table: string): string => `${fresh.name}${table}`;
+  let columns: readonly Column[] = [];
+  return {
+    system: 'kafka',
+    connector: kafka,
+    config: kafkaConfig,
+    connection: kafkaConfig.connection.parse({ type: 'kafka', brokers: fresh.url.split(','), stateTopic: topicOf('state') }),
+    modes: { whole: 'stream', fast: 'stream' },
+    source: (table) => kafkaConfig.source.parse({ topic: topicOf(table), key: ['id'], fields: fieldsOf(columns) }),
+    destination: (table) => kafkaConfig.destination.parse({ topic: topicOf(table), partitions: 1, replication: 1 }),
+    create: async (schema, rows) => {
+      columns = schema.columns;
+      await makeTopic(fresh.url, topicOf(schema.name));
+      await produce(
+        fresh.url,
+        topicOf(schema.name),
+        rows.map((row) => ({ key: `{"id":${row[0]}}`, value: documentOf(columns, row) })),
+      );
+    },
+    read: async (table, wanted, count = 0) =>
+      (await readCommitted(fresh.url, topicOf(table), { atLeast: count })).map(({ value }) => rowOf(wanted, value ?? 'null')),
+    columns: noCatalogue,
+    cannotHold,
+    [Symbol.asyncDispose]: () => fresh[Symbol.asyncDispose](),
+  };
+}
+
+/** A service that keeps what is put to it, and answers with one list. */
+async function restEnd(): Promise<End> {
+  const server = await HttpFaultServer.listen();
+  const taken = new Map<string, Map<string, string>>();
+  let columns: readonly Column[] = [];
+  return {
+    system: 'rest',
+    connector: rest,
+    config: restConfig,
+    connection: restConfig.connection.parse({ type: 'rest', url: server.url, allowPrivate: true }),
+    modes: { whole: 'full', fast: 'full' },
+    keyless: true,
+    source: (table) => restConfig.source.parse({ path: `/${table}`, fields: fieldsOf(columns) }),
+    destination: (table) => {
+      const bodies = taken.get(table) ?? new Map<string, string>();
+      taken.set(table, bodies);
+      server.route(`PUT /${table}/*`, ({ path, body }) => {
+        bodies.set(path, body);
+        return { status: 204 };
+      });
+      return restConfig.destination.parse({ path: `/${table}/{id}` });
+    },
+    create: async (schema, rows) => {
+      columns = schema.columns;
+      const body = `[${rows.map((row) => documentOf(columns, row)).join(',')}]`;
+      server.route(`GET /${schema.name}`, () => ({ headers: { 'content-type': 'application/json' }, body }));
+    },
+    read: async (table, wanted) => [...(taken.get(table)?.values() ?? [])].map((body) => rowOf(wanted, body)),
+    columns: noCatalogue,
+    cannotHold,
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+export const ends: Readonly<Record<System, () => Promise<End>>> = {
+  postgres: postgresEnd,
+  mysql: async () => ({ ...(await mysqlHarness()), modes: declared }),
+  sqlite: async () => ({ ...(await sqliteHarness()), modes: declared }),
+  sqlserver: async () => ({ ...(await sqlserverHarness()), modes: declared }),
+  mongodb: async () => ({ ...(await mongodbHarness()), modes: declared, keyless: true }),
+  kafka: kafkaEnd,
+  s3: s3End,
+  rest: restEnd,
+};

@@ -1,0 +1,3 @@
+import { pairsFrom } from './suite.ts';
+
+await pairsFrom('rest');
