@@ -6,7 +6,7 @@ import { GroupCutter } from '../sql/group-cutter.ts';
 import { didYouMean } from '../sql/names.ts';
 import { nullError, planRead, type ReadPass, type ReadPlan } from '../sql/read-plan.ts';
 import { asWritten, storedText, WrittenForms } from './cursor-text.ts';
-import { type Database, openDatabase, Pacer, retryBusy, type SqliteConnection, Statements } from './database.ts';
+import { type Database, openDatabase, Pacer, retryBusy, type SqliteConnection, type Statement, Statements } from './database.ts';
 import { dialectFor, quote } from './dialect.ts';
 import { statementError } from './errors.ts';
 import { type IntegerTimes, selectExpression } from './read-values.ts';
@@ -20,7 +20,9 @@ export interface SourceOptions {
 }
 
 /** Rows of a chunk live only until it is taken over: larger ones are promoted by the garbage collector. */
-const chunkBytes = 96 * 1024;
+const chunkBytes = 48 * 1024;
+/** Rows asked for at once where they are read by rowid: few, since a page is whole in memory however large its rows turn out to be. */
+const pageRows = 32;
 /** Rows counted exactly before an estimate has to do: counting blocks the event loop. */
 const countLimit = 200_000;
 
@@ -165,6 +167,10 @@ class SqliteSource implements Source {
 
   /** Raw rows in the order of the pass. Starts over once, past the rows already handed over, where a text needs its bytes compared. */
   async *#pieces(pass: ReadPass, reader: RowReader, options: ReadOptions & { signal: AbortSignal }): AsyncGenerator<Piece> {
+    if (this.#isByRowid(pass)) {
+      yield* this.#pages(pass, reader, options);
+      return;
+    }
     const { maxRows, signal } = options;
     const limit = Math.min(options.maxBytes, chunkBytes);
     const forms = new WrittenForms(
@@ -209,6 +215,66 @@ class SqliteSource implements Source {
       if (rows.length > 0) yield { rows, bytes };
       signal.throwIfAborted();
     }
+  }
+
+  /** The next page can be found as fast as the next row: a condition of the user's may have the file sorted for each page. */
+  #isByRowid(pass: ReadPass): boolean {
+    const { cursorIndexes, selected } = this.#plan;
+    const column = cursorIndexes.length === 1 ? selected[cursorIndexes[0] ?? -1] : undefined;
+    if (column?.type.kind !== 'int64' || pass.boundary !== 'row' || this.#request.where !== undefined || !this.#found.rowid) return false;
+    return this.#found.relation.keys.some(({ name, columns }) => name === 'rowid' && columns.length === 1 && columns[0] === column.name);
+  }
+
+  /** Raw rows in the order of the rowid, a page at a time: taken over from the driver together they cost a fifth less than one by one. */
+  async *#pages(pass: ReadPass, reader: RowReader, options: ReadOptions & { signal: AbortSignal }): AsyncGenerator<Piece> {
+    const { maxRows, signal } = options;
+    const limit = Math.min(options.maxBytes, chunkBytes);
+    const id = this.#plan.cursorIndexes[0] ?? 0;
+    const pacer = new Pacer();
+    let part: ReadPass = pass;
+    let { params } = pass;
+    let asked = 1;
+    // A bound limit would have SQLite prepare the statement anew each time that it is run
+    const statements = new Map<number, Statement<unknown[], unknown[]>>();
+    const page = (): unknown[][] => {
+      const statement = statements.get(asked) ?? this.#database.prepare<unknown[], unknown[]>(`${reader.sql(part)} LIMIT ${asked}`).raw();
+      statements.set(asked, statement);
+      return statement.all(...params);
+    };
+    let rows: unknown[][] = [];
+    let bytes = 0;
+    for (;;) {
+      const found = page();
+      const sizes = found.map((row) => reader.inspect(row));
+      if (sizes.includes(-1)) {
+        // The same page once more, with the bytes of its texts
+        statements.clear();
+        continue;
+      }
+      const last = storedText(found.at(-1)?.[id]);
+      for (const [i, row] of found.entries()) {
+        const size = sizes[i] ?? 0;
+        if (rows.length > 0 && (rows.length >= maxRows || bytes + size > limit)) {
+          yield { rows, bytes };
+          if (pacer.due()) await pacer.turn();
+          signal.throwIfAborted();
+          rows = [];
+          bytes = 0;
+        }
+        rows.push(row);
+        bytes += size;
+      }
+      if (found.length < asked || last === null) break;
+      asked = Math.min(pageRows, 2 ** Math.floor(Math.log2(Math.max(1, limit / Math.max(...sizes)))));
+      if (part === pass) {
+        // The statement of every later page, which differ in the rowid alone
+        part = this.#plan.passes(this.#plan.cursorOf([last], pass))[0] ?? pass;
+        statements.clear();
+      }
+      params = [BigInt(last)];
+    }
+    if (rows.length > 0) yield { rows, bytes };
+    signal.throwIfAborted();
   }
 }
 
