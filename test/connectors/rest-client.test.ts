@@ -144,6 +144,10 @@ describe('hosts and redirects', () => {
     expect(() => client.address('../admin')).toThrow(/leads out/);
     expect(() => client.address('/%2e%2e/admin')).toThrow(/leads out/);
     expect(() => client.follow('http://evil.example/x', client.base, 'GET /')).toThrow(/allowHosts/);
+    await using wider = new RestClient(connectionTo(`${server.url}/v2/`, { allowHosts: ['good.example'] }), never);
+    const scheme = new URL(server.url).protocol;
+    expect(wider.follow(`${scheme}//good.example/x`, wider.base, 'GET /').host).toBe('good.example');
+    expect(() => wider.follow(`${scheme}//good.example:81/x`, wider.base, 'GET /')).toThrow(/allowHosts/);
   });
 });
 

@@ -92,6 +92,26 @@ describe('what is sent', () => {
     expect(server.requests).toEqual([]);
   });
 
+  it.each(['PATCH', 'POST'] as const)('%s to the address of the key, where the definition says so', async (method) => {
+    server.route('POST /orders/*', () => ({ status: 204 }));
+    await withWriter({ path: '/orders/{id}', method }, async (writer) => {
+      await writer.write(chunk([row('1')]));
+      expect(await writer.commit({ batchId: 'b', cursor: 'c' })).toMatchObject({ written: 1 });
+    });
+    expect(server.requests.map((request) => `${request.method} ${request.path}`)).toEqual([`${method} /orders/1`]);
+  });
+
+  it('refuses the JSON null, which a member that is null would not tell from NULL', async () => {
+    await withWriter({ path: '/orders/{id}' }, async (writer) => {
+      await expect(writer.write(chunk([['1', '1', null, null]]))).resolves.toBeUndefined();
+      await expect(writer.write(chunk([['2', '1', null, ' null']]))).rejects.toMatchObject({
+        code: 'VALUE_UNREPRESENTABLE',
+        place: { column: 'j', key: 'id=2' },
+      });
+    });
+    expect(server.requests.map(({ path }) => path)).toEqual(['/orders/1']);
+  });
+
   it('POST of lists, filled across chunks and cut at the size', async () => {
     await withWriter({ path: '/orders', recordsPerCall: 3, wrap: 'orders' }, async (writer) => {
       await writer.write(chunk([row('1'), row('2')]));
