@@ -68,7 +68,7 @@ const cursor = z.strictObject({
     .enum(['refuse', 'include'])
     .default('refuse')
     .describe(
-      'Rows without a value in the cursor column: `refuse` stops the run when there are any, `include` reads them in a pass of their own. Default refuse.',
+      'Rows without a value in the cursor column: `refuse` stops the run when there are any, `include` reads them in a pass of their own, once: those that come after it are not read. Default refuse.',
     ),
 });
 

@@ -1,7 +1,7 @@
 import type { SyncDefinition } from '../config/definition.ts';
 import type { Cursor, Destination, Source } from '../connectors/connector.ts';
 import { SyncError } from '../errors.ts';
-import type { Schema } from '../values/types.ts';
+import type { LogicalType, Schema } from '../values/types.ts';
 
 export interface PositionEnds {
   readonly definition: SyncDefinition;
@@ -11,14 +11,25 @@ export interface PositionEnds {
   readonly schema: Schema;
 }
 
+/**
+ * Whether both ends put the values of a column into the same order. Texts follow a collation, which the ends need not share, and systems compare UUIDs by different
+ * bytes first: what is the largest at one end may stand in the middle at the other, and rows would be read twice or never.
+ */
+function sameOrder(type: LogicalType, { source, destination }: PositionEnds): boolean {
+  if (type.kind === 'uuid') return source.system === destination.system;
+  return type.kind !== 'string' && type.kind !== 'json';
+}
+
 /** The cursor's columns in the order of the cursor, under the destination's names. */
-function cursorColumns({ definition, source, schema }: PositionEnds): string[] {
+function cursorColumns(ends: PositionEnds): string[] {
+  const { definition, source, destination, schema } = ends;
   const { column, key } = definition.cursor;
   const tiebreak = key.length > 0 ? key : source.schema.key;
   const names = column === undefined ? tiebreak : [column, ...tiebreak.filter((name) => name !== column)];
   return names.map((name) => {
     const index = source.schema.columns.findIndex((candidate) => candidate.name === name);
     const arrives = schema.columns[index];
+    const reads = source.schema.columns[index];
     if (arrives === undefined || Object.hasOwn(definition.mask, name)) {
       throw new SyncError(
         'UNSUPPORTED',
@@ -27,6 +38,13 @@ function cursorColumns({ definition, source, schema }: PositionEnds): string[] {
           sync: definition.name,
           column: name,
         },
+      );
+    }
+    if (reads !== undefined && !sameOrder(reads.type, ends)) {
+      throw new SyncError(
+        'UNSUPPORTED',
+        `Sync ${definition.name} starts from the destination's maximum of ${name}, but that column is ${reads.type.kind}, which ${source.system} and ${destination.system} may order differently: rows would be missed or doubled. Use mode id or timestamp, which keep the source's own position.`,
+        { sync: definition.name, column: name },
       );
     }
     return arrives.name;

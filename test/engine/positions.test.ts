@@ -54,6 +54,15 @@ it('holds on to the choice through a passing fault, although the table is there 
   expect(copied(world)).toEqual([1, 2, 3]);
 });
 
+it('does not begin from a largest text: the ends may order texts differently', async () => {
+  await using world = await pair();
+  world.a.exec("CREATE TABLE orders (id TEXT PRIMARY KEY COLLATE NOCASE); INSERT INTO orders VALUES ('a'), ('B')");
+  const fromMaximum = { mode: 'lastDestinationId' } as const;
+  expect(await world.run(fromMaximum)).toMatchObject({ status: 'failed', error: { code: 'UNSUPPORTED', message: expect.stringContaining('maximum of id') } });
+  expect(await world.run()).toMatchObject({ status: 'succeeded', written: 2 });
+  expect(await world.run()).toMatchObject({ status: 'succeeded', written: 0 });
+});
+
 it('no position is set for a sync that replaces: what stands before it would be gone', async () => {
   await using world = await threeOrders();
   const sync = definition({ ...full, name: 'all', write: 'replace' });
