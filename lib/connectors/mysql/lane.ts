@@ -6,6 +6,7 @@ import { type DeleteMode, Operation, type RowChunk } from '../connector.ts';
 import type { Statement } from '../sql/dialect.ts';
 import { mysqlDialect, quote } from './dialect.ts';
 import type { RowEncoder } from './encode.ts';
+import { mysqlError } from './errors.ts';
 import { type Loader, startInsert, startLoad, warningError } from './load.ts';
 import type { Session } from './session.ts';
 import type { Sink } from './sink.ts';
@@ -71,7 +72,13 @@ export class Lane {
       this.written = written;
       this.deleted = deleted;
       // After a deadlock there is no savepoint left: the whole transaction is gone, and its error is thrown
-      if (!this.session.lost) await this.session.query('ROLLBACK TO SAVEPOINT idra').catch(() => undefined);
+      const passing = mysqlError(error, { doing: 'Writing' }).retry !== 'never';
+      if (!this.session.lost) {
+        await this.session.query('ROLLBACK TO SAVEPOINT idra').catch((failure: unknown) => {
+          // The error of a row would say that all but this chunk is still there
+          if (!passing) throw failure;
+        });
+      }
       throw error;
     }
   }
