@@ -65,7 +65,12 @@ await describeWith(['postgres', 'etcd'], 'the packaged sync function under kill 
           expectGood(await World.outcome(child));
           continue;
         }
-        expect(await child.kill()).toEqual({ code: null, signal: 'SIGKILL' });
+        const { signal } = await child.kill();
+        if (signal !== 'SIGKILL') {
+          // It had come to its end in that moment
+          expectGood(await World.outcome(child));
+          continue;
+        }
         killedAt = Date.now();
         done++;
         if ((await seqOf(name)) > before) moved++;

@@ -12,7 +12,7 @@ import { waitUntil } from '../support/wait-until.ts';
 import { type Outcome, World } from './world.ts';
 
 /** For what is tried again until the time ends: a tenth, and two seconds at least, are kept for ending. */
-const shortMs = 3_500;
+const shortMs = 7_000;
 
 /** By which the request for a lease is known. */
 const lostTtlSeconds = 3;

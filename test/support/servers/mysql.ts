@@ -37,15 +37,15 @@ async function version(url: string): Promise<string> {
 }
 
 async function initialize(program: string, folder: string, account: { uid: number; gid: number } | undefined): Promise<void> {
-  const data = `--datadir=${join(folder, 'data')}`;
+  const data = [`--datadir=${join(folder, 'data')}`, `--tmpdir=${folder}`];
   const as = { cwd: folder, ...(account ?? {}) };
   if (!program.endsWith('mariadbd')) {
-    await runTool(program, ['--no-defaults', '--initialize-insecure', data], as);
+    await runTool(program, ['--no-defaults', '--initialize-insecure', ...data], as);
     return;
   }
   const installer = findProgram('mariadb-install-db');
   if (installer === undefined) throw new Error('mariadbd is here, but mariadb-install-db is not');
-  await runTool(installer, ['--no-defaults', '--auth-root-authentication-method=normal', '--skip-test-db', data], as);
+  await runTool(installer, ['--no-defaults', '--auth-root-authentication-method=normal', '--skip-test-db', ...data], as);
 }
 
 /** A server of one's own, for tests that kill, pause or restart it. `files` are written beside its data, and belong to its account; `%` in an argument is that folder. */
@@ -65,7 +65,15 @@ export async function startMysql(
   }
   const more = (options.arguments ?? []).map((argument) => argument.replace('%', folder));
   const port = await freePort();
-  const own = ['--no-defaults', `--datadir=${join(folder, 'data')}`, `--port=${port}`, '--bind-address=127.0.0.1', `--socket=${join(folder, 'socket')}`];
+  // A server that starts deletes what looks like a temporary table in its temporary folder: another's, where they share one
+  const own = [
+    '--no-defaults',
+    `--datadir=${join(folder, 'data')}`,
+    `--tmpdir=${folder}`,
+    `--port=${port}`,
+    '--bind-address=127.0.0.1',
+    `--socket=${join(folder, 'socket')}`,
+  ];
   const server = await ServerProcess.start(
     { name: 'MariaDB', command: program, arguments: [...own, `--init-file=${join(folder, 'init.sql')}`, ...settings, ...more], account },
     folder,
