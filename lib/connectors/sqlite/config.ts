@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { ConnectorConfig } from '../connector.ts';
 import { lazy, lazySchemas } from '../lazy-schemas.ts';
+import { destinationFields, oneOfTableAndQuery, sourceFields, sqlCapabilities } from '../sql/config.ts';
 
 const connection = lazy(() =>
   z.strictObject({
@@ -16,8 +17,7 @@ const connection = lazy(() =>
 const source = lazy(() =>
   z
     .strictObject({
-      table: z.string().min(1).optional().describe('Table or view to read.'),
-      query: z.string().min(1).optional().describe('A SELECT to read instead of a table. Without a closing semicolon.'),
+      ...sourceFields(''),
       integerTimes: z
         .enum(['refuse', 'seconds', 'milliseconds'])
         .default('refuse')
@@ -25,33 +25,15 @@ const source = lazy(() =>
           'What an integer in a column declared as DATETIME or TIMESTAMP means: seconds or milliseconds since 1970 in UTC. Refused by name unless it is said.',
         ),
     })
-    .refine((fields) => (fields.table === undefined) !== (fields.query === undefined), { message: 'needs exactly one of table and query' }),
+    .refine(...oneOfTableAndQuery),
 );
 
-const destination = lazy(() =>
-  z.strictObject({
-    table: z.string().min(1).describe("Table to write. Made from the source's columns where it is missing."),
-  }),
-);
+const destination = lazy(() => z.strictObject(destinationFields('')));
 
 export const config: ConnectorConfig = lazySchemas(
   { connection, source, destination },
   {
-    capabilities: {
-      source: {
-        modes: ['full', 'fullWithId', 'id', 'timestamp', 'lastDestinationId', 'lastDestinationTimestamp'],
-        where: true,
-        deletes: false,
-        schemaless: false,
-      },
-      destination: {
-        writes: ['insert', 'upsert', 'replace'],
-        deletes: ['hard', 'soft', 'ignore'],
-        deadLetter: true,
-        max: true,
-        guarantee: 'exactly-once effect',
-      },
-    },
+    capabilities: sqlCapabilities,
     secretFields: [],
   },
 );
