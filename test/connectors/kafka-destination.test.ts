@@ -91,6 +91,24 @@ await describeWith(['kafka'], 'destination kafka', () => {
     expect(described?.partitions).toHaveLength(3);
   });
 
+  it('holds rows once a batch is committed; what was aborted is none', async () => {
+    const topic = topicName('aborted');
+    await using destination = await open(topic);
+    {
+      await using dying = await writer(destination, 1n);
+      await dying.write(chunkOf([['1', 'never committed', null]]));
+      await dying.discard();
+    }
+    await using next = await open(topic);
+    expect(await next.prepare(schema)).toMatchObject({ existed: true, hasRows: false });
+    await using out = await writer(next, 2n);
+    await out.write(chunkOf([['1', 'committed', null]]));
+    await out.commit(batchOf('c1'));
+    await using last = await open(topic);
+    // The end of the transaction reaches the partition a moment later
+    await expect.poll(async () => (await last.prepare(schema)).hasRows, { timeout: 10_000 }).toBe(true);
+  });
+
   it('refuses an older claim without disturbing the newer, and drives an older writer out', async () => {
     const topic = topicName('fences');
     await using one = await open(topic);

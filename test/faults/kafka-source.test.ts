@@ -11,6 +11,7 @@ import { describeWith } from '../support/servers.ts';
 import { type IdraProcess, spawnIdra } from '../support/spawn-idra.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import type { Orders } from './orders.ts';
+import { unlessLost } from './unless-lost.ts';
 
 const partitions = 3;
 
@@ -82,11 +83,13 @@ class TopicWorld implements AsyncDisposable {
     return spawnIdra(join(import.meta.dirname, 'child.ts'), { arguments: [JSON.stringify(all)] });
   }
 
-  async run(): Promise<Report> {
-    await using child = this.start();
-    await child.exited;
-    expect(child.stderr).toEqual([]);
-    return JSON.parse(child.stdout.find((text) => text.startsWith('{')) ?? 'null') as Report;
+  run(): Promise<Report> {
+    return unlessLost(async () => {
+      await using child = this.start();
+      await child.exited;
+      expect(child.stderr).toEqual([]);
+      return JSON.parse(child.stdout.find((text) => text.startsWith('{')) ?? 'null') as Report;
+    });
   }
 
   /** Ids that are missing, and those that are there more than once. */

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { between } from '../support/proxy/random.ts';
-import type { StateRow, World } from './world.ts';
+import { type StateRow, World } from './world.ts';
 
 /** A run of 2,000 rows in small batches takes about as long, so that most kills come in time. */
 const workMs = 600;
@@ -15,7 +15,15 @@ export async function killAtRandom(world: World, { random, kills }: { random: ()
     if (round > kills * 3) throw new Error(`only ${killed} of ${round} processes could be killed in time`);
     world.grow(2_000);
     await using child = world.start();
-    await child.line(/^reading/, 60_000);
+    const isReading = child.line(/^reading/, 60_000).then(
+      () => true,
+      () => false,
+    );
+    // It lost its lock before it came that far: the next one has it
+    if (!(await isReading)) {
+      expect(World.report(child).error).toMatchObject({ code: 'LOCK_LOST' });
+      continue;
+    }
     const exited = child.exited.then(() => true);
     const timer = new Promise<false>((done) => setTimeout(() => done(false), between(random, [0, workMs])));
     if (!(await Promise.race([exited, timer]))) {

@@ -20,6 +20,7 @@ import { describeWith } from '../support/servers.ts';
 import { type IdraProcess, spawnIdra } from '../support/spawn-idra.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { type Orders, points } from './orders.ts';
+import { unlessLost } from './unless-lost.ts';
 
 interface Stored {
   readonly _id: number;
@@ -64,10 +65,12 @@ class MongodbWorld implements AsyncDisposable {
     return spawnIdra(join(import.meta.dirname, 'child.ts'), { arguments: [JSON.stringify(all)] });
   }
 
-  async run(): Promise<Report> {
-    await using child = this.start();
-    await child.exited;
-    return reportOf(child);
+  run(): Promise<Report> {
+    return unlessLost(async () => {
+      await using child = this.start();
+      await child.exited;
+      return reportOf(child);
+    });
   }
 
   [Symbol.asyncDispose](): Promise<void> {

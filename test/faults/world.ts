@@ -12,6 +12,7 @@ import type { Backend } from '../support/servers.ts';
 import { type IdraProcess, spawnIdra } from '../support/spawn-idra.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import type { Orders } from './orders.ts';
+import { unlessLost } from './unless-lost.ts';
 
 export type DestinationKind = Extract<Backend, 'postgres' | 'mysql' | 'sqlite' | 'sqlserver'>;
 
@@ -161,10 +162,12 @@ export class World implements AsyncDisposable {
   }
 
   /** Runs a child to its end. Throws where it left no report. */
-  async run(orders: Partial<Orders> = {}): Promise<Report> {
-    await using child = this.start(orders);
-    await child.exited;
-    return World.report(child);
+  run(orders: Partial<Orders> = {}): Promise<Report> {
+    return unlessLost(async () => {
+      await using child = this.start(orders);
+      await child.exited;
+      return World.report(child);
+    });
   }
 
   static report(child: IdraProcess): Report {

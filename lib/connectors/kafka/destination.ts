@@ -6,6 +6,7 @@ import { createClient, openCluster } from './client.ts';
 import type { DestinationOptions, KafkaConnection } from './config.ts';
 import { RowEncoder } from './encode.ts';
 import { kafkaError } from './errors.ts';
+import { fetchAlone, offsetAfter, visibility } from './fetch.ts';
 import { Session } from './session.ts';
 import { letterTopic, readLetters, readState, type StatePlace, stateTopic } from './state.ts';
 import { defaultMaxMessageBytes, ensureTopic, maxMessageBytes, offsetsOf, partitionsOf } from './topics.ts';
@@ -13,6 +14,8 @@ import { KafkaWriter } from './writer.ts';
 
 /** How long a look at the state waits for a transaction whose end is on its way. */
 const settleMs = 3_000;
+/** Read at a time to find a first message. */
+const lookBytes = 64 * 1024;
 
 interface Open {
   readonly kafka: Kafka;
@@ -100,9 +103,23 @@ export class KafkaDestination implements Destination {
   }
 }
 
-/** By offsets: a topic with nothing but control records counts as one that holds messages. */
+/**
+ * Whether a reader of committed messages finds any. Offsets alone do not tell: what a run wrote that died in its first batch stays in the topic as aborted messages, and the next run has to go on beside it.
+ */
 async function holdsMessages(cluster: Cluster, topic: string, partitions: readonly number[]): Promise<boolean> {
   const first = await offsetsOf(cluster, topic, { partitions, earliest: true });
   const end = await offsetsOf(cluster, topic, { partitions, earliest: false });
-  return partitions.some((partition) => (end.get(partition) ?? 0) > (first.get(partition) ?? 0));
+  const options = { topic, committed: true, maxBytes: lookBytes, partitionBytes: lookBytes, waitMs: 0 };
+  for (const partition of partitions) {
+    const until = end.get(partition) ?? 0;
+    for (let offset = first.get(partition) ?? 0; offset < until; ) {
+      const fetched = await fetchAlone(cluster, options, { partition, offset, until });
+      const seen = visibility(fetched);
+      const from = offset;
+      if (fetched.messages.some((message, index) => seen[index] === true && Number(message.offset) >= from)) return true;
+      const last = fetched.messages.at(-1);
+      offset = last === undefined ? until : Math.max(offset, offsetAfter(last, undefined));
+    }
+  }
+  return false;
 }
