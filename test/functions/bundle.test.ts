@@ -1,4 +1,5 @@
 /** What a cold start loads: a driver, a service's client, the reader of YAML only where an invocation needs it. */
+import { readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Metafile } from 'esbuild';
 import { expect, it } from 'vitest';
@@ -46,4 +47,17 @@ it('the sync function loads the code of no driver, no client and no file format 
   expect(chunks).toContain('shiftjis.json');
   // Half a megabyte is parsed in some 20 ms
   expect(bytes).toBeLessThan(500_000);
+}, 60_000);
+
+it('built again, leaves what is the same where it is: a function may run from the folder', async () => {
+  await using folder = await temporaryFolder();
+  const out = join(folder.path, 'coordinator');
+  const build = async () => {
+    await buildFunction('coordinator', hostArchitecture, out);
+    const files = (await readdir(out)).sort();
+    return Promise.all(files.map(async (file) => [file, (await stat(join(out, file), { bigint: true })).ino]));
+  };
+  const first = await build();
+  await writeFile(join(out, 'stale-ABCDEFGH.js'), '');
+  expect(await build()).toEqual(first);
 }, 60_000);

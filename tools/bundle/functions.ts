@@ -1,7 +1,7 @@
 /** Functions as they are deployed: everything bundled, nothing to install, one flat folder each, a chunk for each driver that loads when a sync needs it. */
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { build, type Metafile } from 'esbuild';
+import { build, type Metafile, type OutputFile } from 'esbuild';
 import { etcdProto } from './etcd-proto.ts';
 import { lazyTables } from './lazy-tables.ts';
 import { namedExports } from './named-exports.ts';
@@ -29,11 +29,11 @@ export async function functionNames(): Promise<string[]> {
 
 /** Bundles `functions/{name}.ts` to `dist/{name}/index.js`, or to `outdir`. `arch` chooses the native SQLite addon. */
 export async function buildFunction(name: string, arch: Architecture, outdir = path.join(root, 'dist', name)): Promise<Metafile> {
-  await rm(outdir, { recursive: true, force: true });
-  const { metafile, warnings } = await build({
+  const { metafile, warnings, outputFiles } = await build({
     absWorkingDir: root,
     entryPoints: { index: `functions/${name}.ts` },
     outdir,
+    write: false,
     bundle: true,
     splitting: true,
     format: 'esm',
@@ -57,8 +57,22 @@ export async function buildFunction(name: string, arch: Architecture, outdir = p
   });
   refuseWarnings(warnings);
   refuseMissingAddon(name, metafile, arch);
-  await writeFile(path.join(outdir, 'package.json'), '{"type":"module"}\n');
+  const type = { path: path.join(outdir, 'package.json'), contents: Buffer.from('{"type":"module"}\n') };
+  await replaceFiles(outdir, [...outputFiles, type]);
   return metafile;
+}
+
+/** Touches only what differs: a function that runs from the folder, as under `npm run offline`, may load a chunk at any moment, also while another command builds the same again. */
+async function replaceFiles(folder: string, files: readonly Pick<OutputFile, 'path' | 'contents'>[]): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (const { path: file, contents } of files) {
+    const before = await readFile(file).catch(() => null);
+    if (before?.equals(contents)) continue;
+    await writeFile(`${file}.${process.pid}`, contents);
+    await rename(`${file}.${process.pid}`, file);
+  }
+  const wanted = new Set(files.map((file) => path.basename(file.path)));
+  for (const name of await readdir(folder)) if (!wanted.has(name)) await rm(path.join(folder, name), { recursive: true, force: true });
 }
 
 function refuseMissingAddon(name: string, { inputs, outputs }: Metafile, arch: Architecture): void {
