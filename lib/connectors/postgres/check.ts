@@ -1,6 +1,7 @@
 /** What `idra check` and `idra discover` say of a connection. */
 import type { CheckResult, DiscoveredTable } from '../connector.ts';
 import { rowKey } from '../sql/keys.ts';
+import { writtenName } from '../sql/names.ts';
 import { readColumns, readKeys } from './catalogue.ts';
 import type { Session } from './session.ts';
 import { columnOf } from './types.ts';
@@ -46,7 +47,7 @@ export async function discoverTables(session: Session, signal: AbortSignal): Pro
     const columns = (await readColumns(session, place)).map(({ name, type, nullable }) => columnOf(name, type, { nullable, peer: '' }));
     const key = rowKey(await readKeys(session, place), (name) => columns.find((column) => column.name === name)?.nullable ?? true);
     const rows = Number(estimate);
-    found.push({ name: `${schema}.${table}`, columns, key, ...(rows >= 0 && kind !== 'v' ? { estimatedRows: rows } : {}) });
+    found.push({ name: writtenName(place.schema, place.table), columns, key, ...(rows >= 0 && kind !== 'v' ? { estimatedRows: rows } : {}) });
   }
   return found;
 }

@@ -18,12 +18,14 @@ type CopyStream = ReturnType<typeof pgCopy.from>;
 
 /** Buffered in the stream before `send` waits. */
 const highWaterMark = 1 << 18;
+/** The same while the COPY itself has to wait: what the other connection's server still has to take in is a few megabytes of sockets' buffers. */
+const aheadBytes = 1 << 22;
 
 export class Lane implements AsyncDisposable {
   readonly #settings: Settings;
   readonly #application: string;
   #session: Session | null = null;
-  #copy: { readonly stream: CopyStream; readonly target: CopyTarget; readonly ended: Promise<void>; rows: number } | null = null;
+  #copy: { readonly stream: CopyStream; readonly target: CopyTarget; readonly ended: Promise<void>; rows: number; begun: boolean } | null = null;
   #begun = false;
 
   constructor(settings: Settings, application: string) {
@@ -67,11 +69,10 @@ export class Lane implements AsyncDisposable {
     return this.#copy?.target ?? null;
   }
 
-  async startCopy(target: CopyTarget): Promise<void> {
+  /** Data may be sent at once; the server hears of it when `after` is settled. */
+  async startCopy(target: CopyTarget, after: Promise<unknown>): Promise<void> {
     const session = await this.begin();
-    const stream = session.client.query(
-      pgCopy.from(`COPY ${target.into} FROM STDIN${target.format === 'binary' ? ' (FORMAT binary)' : ''}`, { highWaterMark }),
-    );
+    const stream = pgCopy.from(`COPY ${target.into} FROM STDIN${target.format === 'binary' ? ' (FORMAT binary)' : ''}`, { highWaterMark });
     const ended = new Promise<void>((resolve, reject) => {
       stream.once('finish', resolve);
       stream.on('error', (error) => {
@@ -82,7 +83,14 @@ export class Lane implements AsyncDisposable {
     });
     // Awaited by send and endCopy; between the two nobody listens
     ended.catch(() => undefined);
-    this.#copy = { stream, target, ended, rows: 0 };
+    const copy = { stream, target, ended, rows: 0, begun: false };
+    this.#copy = copy;
+    const begin = (): void => {
+      if (this.#copy !== copy) return;
+      copy.begun = true;
+      session.client.query(stream);
+    };
+    after.then(begin, begin);
     if (target.format === 'binary') await this.send(binaryHeader, 0);
   }
 
@@ -93,7 +101,7 @@ export class Lane implements AsyncDisposable {
     copy.rows += rows;
     if (data.length === 0) return;
     if (copy.stream.destroyed) await copy.ended;
-    if (copy.stream.write(data)) return;
+    if (copy.stream.write(data) || (!copy.begun && copy.stream.writableLength < aheadBytes)) return;
     const stop = new AbortController();
     try {
       await Promise.race([once(copy.stream, 'drain', { signal: stop.signal }), copy.ended]);
@@ -127,7 +135,7 @@ export class Lane implements AsyncDisposable {
     if (session === null) return;
     const deadline = setTimeout(() => session.destroy(), 10_000);
     try {
-      if (copy !== null) {
+      if (copy?.begun === true) {
         copy.stream.destroy();
         await copy.ended.catch(() => undefined);
       }
@@ -145,7 +153,7 @@ export class Lane implements AsyncDisposable {
   async failCopy(): Promise<void> {
     const copy = this.#copy;
     this.#copy = null;
-    if (copy === null) return;
+    if (copy?.begun !== true) return;
     copy.stream.destroy();
     await copy.ended.catch(() => undefined);
   }

@@ -29,11 +29,11 @@ export async function remainingRows(session: Session, plan: ReadPlan, from: Curs
       }
       const time = plan.selected[plan.cursorIndexes[0] ?? -1];
       const dated = plan.shape?.family === 'timestamp' && !pass.nulls && time !== undefined && (time.type.kind === 'timestamp' || time.type.kind === 'date');
-      const lag = dated ? `extract(epoch FROM clock_timestamp() - min(${quoted(time.name)})::timestamptz)` : 'NULL';
+      const lag = dated ? age(quoted(time.name)) : 'NULL';
       const [counted] = await session.query(`SELECT count(*), CASE WHEN count(*) > 0 THEN ${lag} END ${pass.body}`);
       rows += Number(counted?.[0] ?? 0);
-      const age = counted?.[1] ?? null;
-      if (age !== null && Number.isFinite(Number(age))) lagSeconds = Math.max(0, Number(age));
+      const seconds = counted?.[1] ?? null;
+      if (seconds !== null && Number.isFinite(Number(seconds))) lagSeconds = Math.max(0, Number(seconds));
     }
     await session.query('COMMIT');
   } catch (error) {
@@ -49,6 +49,12 @@ function plannedRows(explained: unknown): number {
   const [first] = Array.isArray(explained) ? explained : [];
   const rows: unknown = first?.Plan?.['Plan Rows'];
   return typeof rows === 'number' ? rows : 0;
+}
+
+/** Seconds since the least time of a column. Infinity has no distance, and a date may lie where no timestamp reaches. */
+function age(column: string): string {
+  const least = `min(${column}) FILTER (WHERE isfinite(${column}))`;
+  return `CASE WHEN ${least} > clock_timestamp() THEN 0 ELSE extract(epoch FROM clock_timestamp() - (${least})::timestamptz) END`;
 }
 
 function quoted(name: string): string {

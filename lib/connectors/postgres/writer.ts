@@ -203,10 +203,9 @@ export class PostgresWriter implements Writer {
     if (lane.copying(target)) return;
     const session = await this.#begin(lane);
     await this.#settle(lane, encoder, { after: this.#previous.over });
-    // Straight into the table, two connections could wait for each other's keys; with the other's rows all in, only this one waits
-    if (!this.#setup.upsert) await this.#previous.settled;
     if (target.into.startsWith(changesTable)) await session.query(createChangesTable(this.#setup.table));
-    await lane.startCopy(target);
+    // Straight into the table, two connections could wait for each other's keys; with the other's rows all in, only this one waits
+    await lane.startCopy(target, this.#setup.upsert ? Promise.resolve() : this.#previous.settled);
   }
 
   /** Everything that was sent is in the table, or the error is thrown that keeps it out. `after`: merges take turns. `last`: the commit empties the temporary table. */
