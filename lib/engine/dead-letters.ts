@@ -27,7 +27,8 @@ export async function listDeadLetters(definition: SyncDefinition, deps: EngineDe
   const from = await deps.open(definition.source.connection);
   const to = await deps.open(definition.destination.connection);
   await using destination = await to.connector.openDestination(to.connection, destinationRequest(definition, '0', { from, to }), signal);
-  return lettersOf(destination, definition);
+  // Awaited here: the destination is closed as this returns
+  return await lettersOf(destination, definition);
 }
 
 /** Letters that are still refused stay where they are; returns the ids of those that were taken. */

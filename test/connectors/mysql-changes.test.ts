@@ -254,6 +254,28 @@ describe('two connections in turn', () => {
   });
 });
 
+describe('names', () => {
+  it.each(['smile 😀', 'n'.repeat(65), 'end '])('that MySQL cannot hold are refused before anything is made: %j', async (name) => {
+    const table = freshName('named');
+    const failed = (schema: Schema) => writeAll(harness, schema, [['1']]).catch((error: unknown) => error);
+    const ask = { key: [] };
+    expect(await failed({ name: table, columns: [column(name, 'int64')], ...ask })).toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('columns.rename'),
+    });
+    expect(await failed({ name, columns: [column('id', 'int64')], ...ask })).toMatchObject({ code: 'CONFIG_INVALID' });
+    expect((await connector.discover(harness.connection, new AbortController().signal)).map((found) => found.name)).not.toContain(table);
+  });
+
+  it('hold dots, and more columns than the server takes are no fault of Idra', async () => {
+    const dotted = `${freshName('dotted')}.table`;
+    await harness.execute(`CREATE TABLE ${quote(dotted)} (id int primary key)`);
+    expect((await connector.discover(harness.connection, new AbortController().signal)).map((found) => found.name)).toContain(`"${dotted}"`);
+    const columns = Array.from({ length: 1100 }, (_, index) => column(`c${index}`, 'int32'));
+    expect(await outcome({ name: freshName('wide'), columns, key: [] }, [columns.map(() => 1)])).toBe('SCHEMA_MISMATCH');
+  });
+});
+
 describe('check and discover', () => {
   it('say what is there', async () => {
     const signal = new AbortController().signal;

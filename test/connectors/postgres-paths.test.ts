@@ -266,6 +266,28 @@ describe('sessions', () => {
     await using destination = await destinationOf(harness, table.name);
     expect(await destination.max?.(['id'])).toEqual(['1']);
   });
+
+  it('names what it finds so that a definition can hold it', async () => {
+    const name = `${freshName('dotted')}.table`;
+    await harness.execute?.(`CREATE TABLE ${quote(name)} (id int PRIMARY KEY)`);
+    const found = await harness.connector.discover(harness.connection, new AbortController().signal);
+    expect(found.map((table) => table.name)).toContain(`public."${name}"`);
+  });
+
+  it('counts what is left where a time is infinite, and names the condition that is wrong', async () => {
+    const name = freshName('endless');
+    await harness.execute?.(
+      `CREATE TABLE ${quote(name)} (id int PRIMARY KEY, at timestamptz NOT NULL); INSERT INTO ${quote(name)} VALUES (1, '-infinity'), (2, now() - interval '1 hour'), (3, 'infinity')`,
+    );
+    const cursor = { column: 'at', key: ['id'] };
+    await using source = await openSource(harness, name, { mode: 'timestamp', cursor });
+    const left = await source.remaining?.(null);
+    expect(left?.rows).toBe(3);
+    expect(Math.round((left?.lagSeconds ?? 0) / 60)).toBe(60);
+    await failure(() => readTable(harness, name, { mode: 'timestamp', cursor }), 'CURSOR_INVALID', name);
+    await using wrong = await openSource(harness, name, { mode: 'timestamp', cursor, where: 'id <' });
+    await failure(async () => wrong.remaining?.(null), 'CONFIG_INVALID', '`where`');
+  });
 });
 
 describe('rows that a trigger drops', () => {

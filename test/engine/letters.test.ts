@@ -1,6 +1,7 @@
 /** What is set aside, and what becomes of it when it is written again. */
+import { setImmediate } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { Operation, type Source } from '../../lib/connectors/connector.ts';
+import { type Destination, Operation, type Source } from '../../lib/connectors/connector.ts';
 import { listDeadLetters, replayDeadLetters } from '../../lib/engine/dead-letters.ts';
 import { full, type Pair, pair } from './pair.ts';
 import { definition } from './samples.ts';
@@ -32,6 +33,25 @@ it('a deletion that is refused is never written again as a row with nothing but 
   expect(await lettersOf(world)).toMatchObject([{ kind: 'raw', place: 'id=1', reason: expect.stringContaining('Deleting the row') }]);
   expect(await replayDeadLetters(definition(sync), world.deps, { signal })).toMatchObject({ written: 0, reason: '1 dead letters are still refused' });
   expect(world.b.prepare('SELECT v FROM orders').pluck().all()).toEqual(['kept']);
+});
+
+it('the destination stays open until its letters are read', async () => {
+  let isOpen = true;
+  const destination = (real: Destination): Destination => ({
+    ...real,
+    deadLetters: async () => {
+      await setImmediate();
+      if (!isOpen) throw new Error('closed');
+      return [];
+    },
+    [Symbol.asyncDispose]: async () => {
+      isOpen = false;
+      await real[Symbol.asyncDispose]();
+    },
+  });
+  await using world = await pair({ destination });
+  expect(await lettersOf(world)).toEqual([]);
+  expect(isOpen).toBe(false);
 });
 
 it('of a thing that is no row no text is kept where columns are masked', async () => {

@@ -12,9 +12,24 @@ export interface FoundTable {
   readonly estimatedRows: number | null;
 }
 
+/** MySQL's manual, "Schema Object Names": at most 64 characters of the basic multilingual plane, no space at the end. Some servers would take what they cannot find again. */
+export function refuseName(name: string, what: 'table' | 'column'): void {
+  const lacks = /[\u{10000}-\u{10FFFF}]/u.test(name)
+    ? 'holds a character past U+FFFF, such as an emoji'
+    : name.length > 64
+      ? 'has more than 64 characters'
+      : / $/.test(name)
+        ? 'ends with a space'
+        : undefined;
+  if (lacks === undefined) return;
+  const remedy = what === 'column' ? 'give it another one with columns.rename' : 'choose another one';
+  throw new SyncError('CONFIG_INVALID', `The name of ${what} ${JSON.stringify(name)} ${lacks}, which MySQL's names cannot: ${remedy}.`, { [what]: name });
+}
+
 /** The database and the table that a written name means; the connection's own database where it names none. */
 export async function resolveName(session: Session, written: string): Promise<{ schema: string; table: string }> {
   const { schema, table } = parseTableName(written);
+  for (const part of schema === undefined ? [table] : [schema, table]) refuseName(part.text, 'table');
   if (schema !== undefined) return { schema: schema.text, table: table.text };
   const [row] = await session.query('SELECT DATABASE()');
   const current = row?.[0] ?? null;

@@ -16,6 +16,7 @@ const invalid = { code: 'CONFIG_INVALID' } as const;
 const absent = { code: 'NOT_FOUND' } as const;
 const duplicate = { code: 'ROW_REJECTED', says: 'a row has a unique key that is there already' } as const;
 const reference = { code: 'ROW_REJECTED', says: 'a row breaks a foreign key' } as const;
+const unmade = { code: 'SCHEMA_MISMATCH' } as const;
 const changed = (says: string): Rule => ({ code: 'VALUE_UNREPRESENTABLE', says });
 const tooLarge = (says: string): Rule => ({ code: 'TOO_LARGE', says });
 
@@ -64,7 +65,15 @@ const rules: Readonly<Record<number, Rule>> = {
   1305: invalid,
   1582: invalid,
   1064: invalid,
+  1267: invalid,
   1149: invalid,
+  1005: unmade,
+  1059: unmade,
+  1070: unmade,
+  1071: unmade,
+  1074: unmade,
+  1117: unmade,
+  1170: unmade,
   1049: absent,
   1051: absent,
   1054: absent,

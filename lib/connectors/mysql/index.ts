@@ -1,5 +1,6 @@
 import type { CheckResult, Connector, DestinationRequest, DiscoveredTable, SourceRequest } from '../connector.ts';
 import { rowKey } from '../sql/keys.ts';
+import { writtenName } from '../sql/names.ts';
 import { readColumns, readKeys } from './catalogue.ts';
 import { MysqlDestination } from './destination.ts';
 import { mysqlError } from './errors.ts';
@@ -61,7 +62,7 @@ async function discover(connection: unknown, signal: AbortSignal): Promise<Disco
       const columns = await readColumns(session, { schema, table });
       const keys = (await readKeys(session, { schema, table })).filter(({ whole }) => whole);
       found.push({
-        name: current?.[0] === null ? `${schema}.${table}` : table,
+        name: current?.[0] === null ? writtenName(schema, table) : writtenName(table),
         columns: columns.map(({ name, type, nullable, native }) => ({ name, type, nullable, ...(native === undefined ? {} : { native }) })),
         key: rowKey(keys, (name) => columns.find((column) => column.name === name)?.nullable ?? true),
         ...(rows === null ? {} : { estimatedRows: Number(rows) }),

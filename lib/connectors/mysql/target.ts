@@ -6,7 +6,7 @@ import type { DestinationRequest } from '../connector.ts';
 import { qualified } from '../sql/dialect.ts';
 import { columnsToAdd, type ExistingColumn, logicalFit } from '../sql/fit.ts';
 import { type UniqueKey, uniqueOver } from '../sql/keys.ts';
-import { type CatalogueColumn, type FoundTable, findTable, readColumns, readDependents, readKeys } from './catalogue.ts';
+import { type CatalogueColumn, type FoundTable, findTable, readColumns, readDependents, readKeys, refuseName } from './catalogue.ts';
 import { columnType, createTable, exactCollation, type Making, markerType, withNull } from './create-table.ts';
 import { mysqlDialect, quote } from './dialect.ts';
 import type { Session } from './session.ts';
@@ -47,6 +47,7 @@ export async function planTarget(
   const marker = request.deletes === 'soft' && !incoming.columns.some((column) => column.name === request.softDeleteColumn) ? request.softDeleteColumn : null;
   const base = { schema: found?.schema ?? name.schema, table: found?.table ?? name.table };
   const into = qualified(mysqlDialect, base.schema, base.table);
+  for (const column of incoming.columns) refuseName(column.name, 'column');
   const table = { ...base, into, name: `${base.schema}.${base.table}` };
   if (found === null) {
     if (request.write === 'upsert' && incoming.key.length === 0) throw keyRequired(table.name);

@@ -53,6 +53,11 @@ export function parseTableName(written: string, maxParts = 2): { schema?: NamePa
   return schema === undefined ? { table } : { schema, table };
 }
 
+/** A name as `parseTableName` reads it back: quoted only where a part would be read as something else. */
+export function writtenName(...parts: readonly string[]): string {
+  return parts.map((part) => (/^["`[]|\.|^\s|\s$/.test(part) ? `"${part.replaceAll('"', '""')}"` : part)).join('.');
+}
+
 function nameError(written: string, problem: string): SyncError {
   return new SyncError('CONFIG_INVALID', `The name ${JSON.stringify(written)} ${problem}. Write it as schema.table; quote a part that holds a dot.`, {
     table: written,

@@ -119,6 +119,7 @@ export function planRead(dialect: Dialect, relation: Relation, request: ReadRequ
   const bounds = cursorColumn === undefined ? [] : [request.upTo?.(cursorColumn.column, cursorColumn.expression)].filter((text) => text !== undefined);
   const encode = (values: readonly (string | null)[]): Cursor => {
     if (shape === null) throw new SyncError('KEY_REQUIRED', `${relation.name} has no key, so no position in it can be named.`, { table: relation.name });
+    if (family === 'timestamp' && values[0] === 'infinity') throw endlessError(relation.name, names[0] ?? '');
     return encodeCursor(shape, values);
   };
 
@@ -195,6 +196,15 @@ export function planRead(dialect: Dialect, relation: Relation, request: ReadRequ
     cursorOf: (values, pass) => (pass.boundary === 'fixed' && pass.fixed !== null ? pass.fixed : encode(values)),
     cursorAfter: (values) => encode(values.slice(0, names.length).map((value) => (value === null ? null : String(value)))),
   };
+}
+
+/** PostgreSQL's time after all others: no later run would find a row behind it. */
+function endlessError(table: string, column: string): SyncError {
+  return new SyncError(
+    'CURSOR_INVALID',
+    `${table}.${column} holds infinity, after which no new row would ever be found. Exclude such rows with where, or choose another cursor column.`,
+    { table, column },
+  );
 }
 
 /** NULL where the cursor or its tiebreak stands. */

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { access, constants } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { CheckResult, Connector, DiscoveredTable } from '../connector.ts';
+import { writtenName } from '../sql/names.ts';
 import { findTable, listTables } from './catalog.ts';
 import { fileOf, noFileError, openDatabase, type SqliteConnection, Statements } from './database.ts';
 import { SqliteDestination } from './destination.ts';
@@ -46,7 +47,12 @@ export const connector: Connector = {
         if (table === null) continue;
         const { relation, columns, rowid } = describeTable(statements, table, '');
         const last = rowid ? statements.first({ sql: `SELECT max(rowid) - min(rowid) + 1 FROM ${relation.from}`, params: [] })?.[0] : undefined;
-        found.push({ name, columns: columns.map(({ column }) => column), key: table.key, ...(rowid ? { estimatedRows: Number(last ?? 0) } : {}) });
+        found.push({
+          name: writtenName(name),
+          columns: columns.map(({ column }) => column),
+          key: table.key,
+          ...(rowid ? { estimatedRows: Number(last ?? 0) } : {}),
+        });
       }
       return found;
     } catch (error) {

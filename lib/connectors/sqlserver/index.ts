@@ -1,5 +1,6 @@
 import type { CheckResult, Connector, DestinationRequest, DiscoveredTable, SourceRequest } from '../connector.ts';
 import { rowKey } from '../sql/keys.ts';
+import { writtenName } from '../sql/names.ts';
 import { listTables, readColumns, readKeys } from './catalogue.ts';
 import { SqlserverDestination } from './destination.ts';
 import { sqlserverError } from './errors.ts';
@@ -47,7 +48,7 @@ async function discover(connection: unknown, signal: AbortSignal): Promise<Disco
       signal.throwIfAborted();
       const columns = await readColumns(session, table);
       found.push({
-        name: `${table.schema}.${table.table}`,
+        name: writtenName(table.schema, table.table),
         columns: columns.map(({ name, type, nullable, native }) => ({ name, type, nullable, ...(native === undefined ? {} : { native }) })),
         key: rowKey(await readKeys(session, table), (name) => columns.find((column) => column.name === name)?.nullable ?? true),
         ...(table.rows === null ? {} : { estimatedRows: table.rows }),

@@ -187,7 +187,9 @@ export class SqlserverSource implements Source {
   }
 
   #place(doing: string): ErrorContext {
-    return { doing: `${doing} ${this.#relation.name}`, table: this.#relation.name, sync: this.#request.sync, lost: this.#session.lost };
+    // A condition is part of each statement, and what is wrong with it shows only there
+    const condition = this.#request.where === undefined ? '' : ' (with `where`)';
+    return { doing: `${doing} ${this.#relation.name}${condition}`, table: this.#relation.name, sync: this.#request.sync, lost: this.#session.lost };
   }
 }
 

@@ -5,7 +5,7 @@ import { decodeCursor, encodeCursor } from '../../../lib/connectors/sql/cursor.t
 import type { Dialect } from '../../../lib/connectors/sql/dialect.ts';
 import { GroupCutter } from '../../../lib/connectors/sql/group-cutter.ts';
 import { rowKey, uniqueOver } from '../../../lib/connectors/sql/keys.ts';
-import { nearMatches, parseName, parseTableName } from '../../../lib/connectors/sql/names.ts';
+import { nearMatches, parseName, parseTableName, writtenName } from '../../../lib/connectors/sql/names.ts';
 import { planRead, type Relation } from '../../../lib/connectors/sql/read-plan.ts';
 import { SyncError } from '../../../lib/errors.ts';
 import type { Column } from '../../../lib/values/types.ts';
@@ -190,4 +190,20 @@ describe('names and keys', () => {
     expect(uniqueOver(keys, ['y', 'x'])?.name).toBe('b');
     expect(uniqueOver(keys, ['x'])).toBeUndefined();
   });
+});
+
+it('a name that is written out is read back as it was', () => {
+  fc.assert(
+    fc.property(fc.string({ minLength: 1, unit: fc.constantFrom('a', '.', '"', '`', '[', ']', ' ', '😀') }), fc.string({ minLength: 1 }), (schema, table) => {
+      expect(parseName(writtenName(schema, table)).map(({ text }) => text)).toEqual([schema, table]);
+    }),
+  );
+  expect(writtenName('public', 'Quoted Table')).toBe('public.Quoted Table');
+});
+
+it('infinity is no position: nothing would ever come after it', () => {
+  const byTime = plan('timestamp', { column: 'at', key: ['id'] });
+  expect(codeOf(() => byTime.cursorAfter(['infinity', '1']))).toBe('CURSOR_INVALID');
+  expect(codeOf(() => byTime.cursorAfter(['-infinity', '1']))).toBeUndefined();
+  expect(codeOf(() => plan('id', { column: 'v', key: [] }).cursorAfter(['infinity']))).toBeUndefined();
 });
