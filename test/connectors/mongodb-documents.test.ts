@@ -12,7 +12,7 @@ import { connector } from '../../lib/connectors/mongodb/index.ts';
 import { jsonAt } from '../../lib/connectors/mongodb/json-text.ts';
 import type { Schema } from '../../lib/values/types.ts';
 import { batchOf, chunkOf, column, failure, freshName, openSource, openWriter, readAll, writeAll } from '../conformance/drive.ts';
-import { isReplicaSet } from '../support/servers/mongodb.ts';
+import { hasTransactions } from '../support/servers/mongodb.ts';
 import { describeWith } from '../support/servers.ts';
 import { type MongodbHarness, mongodbHarness } from './mongodb-harness.ts';
 
@@ -210,7 +210,7 @@ await describeWith(['mongodb'], 'mongodb documents', ({ mongodb }) => {
     const [name, copy] = [freshName('from'), freshName('to')];
     // The stand-in closes the connection at the rarer types
     const { code: _code, min: _min, max: _max, timestamp: _timestamp, regex: _regex, ...common } = everything;
-    const held = isReplicaSet(mongodb) ? everything : common;
+    const held = hasTransactions(mongodb) ? everything : common;
     const documents = [
       {
         _id: new ObjectId('0123456789abcdef01234567'),
@@ -325,7 +325,7 @@ await describeWith(['mongodb'], 'mongodb documents', ({ mongodb }) => {
     expect(names.filter((name) => name.startsWith('_idra_stage'))).toEqual([]);
   });
 
-  it.skipIf(!isReplicaSet(mongodb))('writes a batch whole or not at all, with its state (replica set only)', async () => {
+  it.skipIf(!hasTransactions(mongodb))('writes a batch whole or not at all, with its state (with transactions only)', async () => {
     const schema: Schema = { name: freshName('whole'), columns: [column('id', 'int64', false), column('v', 'string')], key: ['id'] };
     await writeAll(get(), schema, [['7', 'seven']]);
     await using opened = await openWriter(get(), schema);

@@ -10,7 +10,7 @@ import type { Schema } from '../../lib/values/types.ts';
 import { batchOf, chunkOf, claimOf, column, failure, freshName, openWriter, readAll } from '../conformance/drive.ts';
 import type { Harness } from '../conformance/harness.ts';
 import { type Fresh, freshDatabase } from '../support/fresh.ts';
-import { isReplicaSet } from '../support/servers/mongodb.ts';
+import { hasTransactions, isReplicaSet } from '../support/servers/mongodb.ts';
 import { describeWith } from '../support/servers.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { mongodbHarness } from './mongodb-harness.ts';
@@ -54,7 +54,7 @@ await describeWith(['mongodb'], 'mongodb on a bad line', ({ mongodb }) => {
       await using open = await openWriter(harness, orders, { write: 'upsert' });
       await open.writer.write(chunkOf([['1', 'once']]));
       // The state document moves last; in a transaction its end is what counts
-      const last = isReplicaSet(mongodb) ? 'commitTransaction' : 'batchId';
+      const last = hasTransactions(mongodb) ? 'commitTransaction' : 'batchId';
       proxy.swallowReplies({ after: last, and: 'cut', times: 1 });
       expect(await open.writer.commit(batchOf('c1'))).toEqual({ seq: 1n, written: 1, deleted: 0 });
       await open.writer.write(chunkOf([['2', 'after']]));

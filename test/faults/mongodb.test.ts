@@ -15,7 +15,7 @@ import type { Report } from '../../lib/engine/report.ts';
 import { setPosition } from '../../lib/engine/set-position.ts';
 import { freshDatabase } from '../support/fresh.ts';
 import { between, seeded } from '../support/proxy/random.ts';
-import { isReplicaSet } from '../support/servers/mongodb.ts';
+import { hasTransactions, isReplicaSet } from '../support/servers/mongodb.ts';
 import { describeWith } from '../support/servers.ts';
 import { type IdraProcess, spawnIdra } from '../support/spawn-idra.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -94,12 +94,12 @@ await describeWith(['mongodb'], 'mongodb under faults', ({ mongodb }) => {
       destination: { connection: 'mongo', collection: 'copy' },
       mode: 'id',
       cursor: { column: 'id' },
-      ...(isReplicaSet(mongodb) ? { write: 'insert' } : { write: 'upsert', key: ['id'] }),
+      ...(hasTransactions(mongodb) ? { write: 'insert' } : { write: 'upsert', key: ['id'] }),
     };
     const make = async (): Promise<MongodbWorld> => {
       const world = await MongodbWorld.make(sync);
       // There already, and without an index by which a doubled row would be refused
-      if (isReplicaSet(mongodb)) await world.db.createCollection('copy');
+      if (hasTransactions(mongodb)) await world.db.createCollection('copy');
       world.sqlite.exec('CREATE TABLE orders (id INTEGER PRIMARY KEY, note TEXT)');
       return world;
     };
@@ -170,7 +170,7 @@ await describeWith(['mongodb'], 'mongodb under faults', ({ mongodb }) => {
         await using world = await make();
         grow(world, 900);
         // Without transactions a batch whose writes are under way goes on with them: before the first write none is
-        const nth = point === 'write:after' && !isReplicaSet(mongodb) ? 1 : 2;
+        const nth = point === 'write:after' && !hasTransactions(mongodb) ? 1 : 2;
         await using zombie = world.start({ point, nth, action: 'SIGSTOP' });
         await zombie.line(new RegExp(`^at ${point}`), 60_000);
         await new Promise((turn) => setTimeout(turn, 2_200));

@@ -18,7 +18,7 @@ import pg from 'pg';
 import { expect, it } from 'vitest';
 import { awsAccess } from '../support/aws.ts';
 import { freshDatabase } from '../support/fresh.ts';
-import { isReplicaSet } from '../support/servers/mongodb.ts';
+import { hasTransactions } from '../support/servers/mongodb.ts';
 import { onSqlserver } from '../support/servers/sqlserver.ts';
 import { describeWith } from '../support/servers.ts';
 import { waitUntil } from '../support/wait-until.ts';
@@ -121,7 +121,7 @@ await describeWith(['mongodb'], 'MongoDB', ({ mongodb }) => {
     await client.close();
   });
 
-  it.skipIf(!isReplicaSet(mongodb))('has transactions (not run on a standalone server)', async () => {
+  it.skipIf(!hasTransactions(mongodb))('has transactions (not run on a standalone server)', async () => {
     await using fresh = await freshDatabase('mongodb');
     const client = new MongoClient(fresh.url);
     const orders = client.db().collection<{ _id: number }>('orders');

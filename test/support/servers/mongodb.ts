@@ -6,7 +6,7 @@
  * - no `hello` (the driver falls back to the older greeting), no `$clusterTime`, no snapshot reads, no authentication;
  * - the data lives in memory: `kill` and `start` give an empty server.
  *
- * `isReplicaSet` tells the two apart.
+ * `hasTransactions` and `isReplicaSet` tell them apart.
  */
 import { fileURLToPath } from 'node:url';
 import { MongoClient } from 'mongodb';
@@ -36,11 +36,15 @@ async function version(url: string): Promise<string> {
   return withClient(url, async (client) => {
     const build = await client.db('admin').command({ buildInfo: 1 });
     const greeting = await client.db('admin').command({ isMaster: 1 });
-    return `MongoDB ${build.version} (${greeting.setName === undefined ? 'standalone' : 'replica set'})`;
+    const kind = greeting.msg === 'isdbgrid' ? 'sharded cluster' : greeting.setName === undefined ? 'standalone' : 'replica set';
+    return `MongoDB ${build.version} (${kind})`;
   });
 }
 
-/** Whether it has transactions and all that goes with a replica set. */
+/** A replica set, or anything that answers as the router of a sharded cluster does. */
+export const hasTransactions = (server: Server): boolean => /replica set|sharded cluster/.test(server.version);
+
+/** Whether it has all that goes with a replica set, change streams included. */
 export const isReplicaSet = (server: Server): boolean => server.version.includes('replica set');
 
 /** Makes a fresh server the primary of a set of its own, whose member it is by `member`. Rejects until it takes writes. */
