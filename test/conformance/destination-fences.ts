@@ -95,4 +95,27 @@ export function destinationFences(get: () => Harness): void {
     }, 'FENCED');
     expect(await ids(schema)).toEqual(['1']);
   });
+
+  it('lets a superseded run take nothing from what its successor has staged, nor its position', async () => {
+    const { schema, sync } = fenced();
+    const wider = { ...schema, columns: [...schema.columns, column('added', 'string')] };
+    await using newer = await openWriter(get(), schema, { sync, write: 'replace', claim: claimOf(2, { sync }) });
+    await newer.writer.write(chunkOf([['1']]));
+    await newer.writer.commit(batchOf('half'));
+    // Frozen before it prepared; its definition or its source had a column more
+    await failure(() => openWriter(get(), wider, { sync, write: 'replace', claim: claimOf(1, { sync }) }), 'FENCED', sync);
+    await using destination = await destinationOf(get(), schema.name, { sync, write: 'replace' });
+    expect(await destination.state()).toMatchObject({ fence: 2n, cursor: 'half' });
+    await newer.writer.write(chunkOf([['2']]));
+    await newer.writer.commit(batchOf(null, { final: true }));
+    expect(await ids(schema)).toEqual(['1', '2']);
+  });
+
+  it('lets a superseded run that would replace leave the position of one that appends', async () => {
+    const { schema, sync } = fenced();
+    await writeAll(get(), schema, [['1']], { sync, claim: claimOf(2, { sync }) });
+    await failure(() => openWriter(get(), schema, { sync, write: 'replace', claim: claimOf(1, { sync }) }), 'FENCED', sync);
+    await using destination = await destinationOf(get(), schema.name, { sync });
+    expect(await destination.state()).toMatchObject({ fence: 2n, seq: 1n, cursor: 'after' });
+  });
 }

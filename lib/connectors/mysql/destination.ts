@@ -76,7 +76,6 @@ export class MysqlDestination implements Destination {
           table: stateTable,
         });
       const ready = await readyTarget(session, planned, asked);
-      if (this.#request.write === 'replace') await this.#prepareStage(session, ready);
       this.#ready = ready;
       return { ...found, schema: { name, columns: ready.columns, key: schema.key } };
     });
@@ -95,7 +94,13 @@ export class MysqlDestination implements Destination {
         lanes.push(first);
         const second = this.#request.frugal ? first : await openLane(1);
         lanes.push(second);
-        const committed = await this.#claim(first, { claim, sink, table: ready.name });
+        const claimed = { claim, table: ready.name };
+        // DDL commits by itself: first the claim, then the stage, then the claim once more, under which the stage may be emptied
+        if (sink.restart !== null) {
+          await this.#claim(first, { ...claimed, restart: null });
+          await this.#prepareStage(first.session, claim, ready);
+        }
+        const committed = await this.#claim(first, { ...claimed, restart: sink.restart });
         return new MysqlWriter({
           claim,
           committed,
@@ -169,7 +174,7 @@ export class MysqlDestination implements Destination {
    * The stage outlives a run. It is never dropped: a run that has been superseded may still come by here. A position without the rows that were staged up to it, with all their columns, is
    * worth nothing: it goes before the stage is made or changed, so that a run which ends in between leaves none.
    */
-  async #prepareStage(session: Session, ready: ReadyTable): Promise<void> {
+  async #prepareStage(session: Session, claim: Claim, ready: ReadyTable): Promise<void> {
     const table = ownName('stage', { ...this.#request, table: ready.name });
     const stage = qualified(mysqlDialect, ready.schema, table);
     const there = await readColumns(session, { schema: ready.schema, table });
@@ -179,8 +184,8 @@ export class MysqlDestination implements Destination {
       return [`${column === undefined ? 'ADD' : 'MODIFY'} COLUMN ${quote(name)} ${stageType(facts)} NULL`];
     });
     if (changes.length === 0) return;
-    const forget = this.#statements.forgetCursor(this.#request.sync, this.#request.shard);
-    await session.run(forget.sql, forget.params);
+    const forget = this.#statements.forgetCursor(claim);
+    if ((await session.run(forget.sql, forget.params)).affectedRows !== 1) throw fencedError(claim, ready.name);
     if (there.length === 0) await session.query(createStage(stage, ready.columns, { temporary: false, key: [] }));
     else await session.query(`ALTER TABLE ${stage} ${changes.join(', ')}`);
   }
@@ -240,8 +245,8 @@ export class MysqlDestination implements Destination {
     }
   }
 
-  async #claim(lane: Lane, about: { claim: Claim; sink: Sink; table: string }): Promise<DestinationState> {
-    const { claim, sink, table } = about;
+  async #claim(lane: Lane, about: { claim: Claim; restart: string | null; table: string }): Promise<DestinationState> {
+    const { claim, restart, table } = about;
     const { session } = lane;
     await session.query('START TRANSACTION');
     try {
@@ -253,7 +258,7 @@ export class MysqlDestination implements Destination {
       const [row] = await session.query(select.sql, select.params);
       const state = readState(row ?? []);
       // In the transaction that holds the claim: a superseded run cannot empty the stage of its successor
-      if (sink.restart !== null && state.cursor === null) await session.query(sink.restart);
+      if (restart !== null && state.cursor === null) await session.query(restart);
       await session.query('COMMIT');
       return state;
     } catch (error) {

@@ -206,7 +206,7 @@ export class PostgresDestination implements Destination {
     const key = writeKey(place, schema, { keys, columns, request });
     checkIdentity(place, { columns: ordered, key }, request);
     const nullableKey = key.filter((name) => columns.find((column) => column.name === name)?.nullable ?? false);
-    const stage = request.write !== 'replace' ? null : dryRun ? stageName(place, request.sync) : await prepareStage(session, place, request);
+    const stage = request.write === 'replace' ? stageName(place, request.sync) : null;
     const hasRows = place.exists && (await session.query(`SELECT EXISTS (SELECT 1 FROM ${place.sql})`))[0]?.[0] === 't';
     const signature = rawSignature(ordered.map((column) => column.type));
     const target: Target = {
@@ -233,6 +233,8 @@ export class PostgresDestination implements Destination {
       await session.query(ensure.sql, ensure.params);
       const update = statements.claim(claim);
       if ((await session.run(update.sql, update.params)).rowCount !== 1) throw fencedError(claim, table.place.name);
+      // Under the claim: a superseded run takes nothing from what its successor has staged
+      if (table.stage !== null) await prepareStage(session, table.place, { claim, stage: table.stage });
       const { sql, params } = statements.select(claim.sync, claim.shard);
       const [row] = await session.query(sql, params);
       if (row === undefined) throw fencedError(claim, table.place.name);

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { SyncError } from '../../errors.ts';
 import type { Column, Schema } from '../../values/types.ts';
-import type { DestinationRequest } from '../connector.ts';
+import type { Claim, DestinationRequest } from '../connector.ts';
 import { qualified } from '../sql/dialect.ts';
 import { columnsToAdd, type ExistingColumn } from '../sql/fit.ts';
 import { rowKey, uniqueOver } from '../sql/keys.ts';
@@ -188,10 +188,10 @@ export function stageName(place: TablePlace, sync: string): string {
 
 /**
  * The table that a `replace` fills before it takes the old one's place. One that has other columns than the table now has is made anew, and the sync begins from the start: its
- * rows lack what was added.
+ * rows lack what was added. In the transaction that holds the claim.
  */
-export async function prepareStage(session: Session, place: TablePlace, request: DestinationRequest): Promise<string> {
-  const stage = stageName(place, request.sync);
+export async function prepareStage(session: Session, place: TablePlace, about: { claim: Claim; stage: string }): Promise<void> {
+  const { claim, stage } = about;
   const shape = async (name: string): Promise<string> => {
     const rows = await session.query(
       `SELECT attname, pg_catalog.format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum`,
@@ -199,14 +199,13 @@ export async function prepareStage(session: Session, place: TablePlace, request:
     );
     return JSON.stringify(rows);
   };
-  if ((await shape(stage)) === (await shape(place.sql))) return stage;
+  if ((await shape(stage)) === (await shape(place.sql))) return;
   await session.query(`DROP TABLE IF EXISTS ${stage}`);
   await session.query(
     `CREATE TABLE ${stage} (LIKE ${place.sql} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES INCLUDING IDENTITY INCLUDING GENERATED)`,
   );
-  const { sql, params } = new StateStatements(postgresDialect, place.schema).forgetCursor(request.sync, request.shard);
+  const { sql, params } = new StateStatements(postgresDialect, place.schema).forgetCursor(claim);
   await session.query(sql, params);
-  return stage;
 }
 
 export async function readTable(session: Session, place: TablePlace): Promise<{ columns: CatalogueColumn[]; keys: CatalogueKey[] }> {

@@ -102,10 +102,13 @@ export class StateStatements {
     };
   }
 
-  /** The position is gone (what was staged had to be made anew), and the sync reads from its beginning; `seq` goes on. */
-  forgetCursor(sync: string, shard: string): Statement {
+  /** The position is gone (what was staged had to be made anew), and the sync reads from its beginning; `seq` goes on. No row changed: a newer holder has claimed, throw `fencedError`. */
+  forgetCursor(claim: Claim): Statement {
     const w = writer(this.#dialect);
-    return { sql: `UPDATE ${this.#state} SET ${this.#dialect.quote('cursor')} = NULL WHERE ${this.#is(w, sync, shard)}`, params: w.params };
+    const q = (column: string): string => this.#dialect.quote(column);
+    let sql = `UPDATE ${this.#state} SET ${q('cursor')} = NULL WHERE ${this.#is(w, claim.sync, claim.shard)}`;
+    if (claim.enforced) sql += ` AND ${q('epoch')} = ${w.int(claim.epoch)} AND ${q('fence')} = ${w.int(claim.fence)}`;
+    return { sql, params: w.params };
   }
 
   insertDeadLetter(sync: string, letter: DeadLetter): Statement {

@@ -65,7 +65,7 @@ export class SqliteDestination implements Destination {
       const columns = { schema, targets: plan.targets };
       if (stage === null || (state.cursor !== null && isStaged(statements, stage, columns))) return state;
       // A position without the rows that were staged up to it is worth nothing
-      statements.run(this.#state.forgetCursor(sync, shard));
+      statements.run(this.#state.forgetCursor(claim));
       dropStage(database, stage);
       createStage(database, stage, columns);
       return { ...state, cursor: null };

@@ -73,7 +73,6 @@ export class SqlserverDestination implements Destination {
       }
       for (const sql of [...planned.ddl, ...this.#statements.create]) await orThere(session.batch(sql));
       const ready = await readyTarget(session, planned, asked);
-      if (this.#request.write === 'replace') await this.#prepareStage(session, ready);
       this.#ready = ready;
       return { ...found, schema: { name, columns: ready.columns, key: schema.key } };
     });
@@ -93,6 +92,11 @@ export class SqlserverDestination implements Destination {
       lanes.push(first);
       const second = frugal ? first : await openLane();
       if (!frugal) lanes.push(second);
+      if (sink.stage !== null) {
+        // The claim first: a superseded run takes nothing from what its successor has staged
+        await this.#claim(first, { claim, sink: null, table: ready.name });
+        await this.#prepareStage(first.session, claim, ready);
+      }
       const committed = await this.#claim(first, { claim, sink, table: ready.name });
       return new SqlserverWriter({
         claim,
@@ -157,10 +161,9 @@ export class SqlserverDestination implements Destination {
 
   /**
    * The stage outlives a run. It is never dropped: a run that has been superseded may still come by here. Where it is made or widened, its rows are not those of the pass
-   * so far: the sync begins anew.
+   * so far: the sync begins anew. In one transaction with the look at the claim, and one request: whoever is frozen there holds nobody up.
    */
-  async #prepareStage(session: Session, ready: ReadyTable): Promise<void> {
-    const { sync, shard } = this.#request;
+  async #prepareStage(session: Session, claim: Claim, ready: ReadyTable): Promise<void> {
     const { table, quoted: stage } = stageOf(ready, this.#request);
     const found = await findTable(session, { schema: ready.schema, table });
     const there = found === null ? [] : await readColumns(session, found);
@@ -170,11 +173,11 @@ export class SqlserverDestination implements Destination {
       return [`ALTER TABLE ${stage} ${old === undefined ? 'ADD' : 'ALTER COLUMN'} ${stageColumn(column)}`];
     });
     if (changes.length === 0) return;
-    const forget = this.#statements.forgetCursor(sync, shard);
-    await session.run(forget.sql, forget.params);
-    if (found === null) await orThere(session.batch(`CREATE TABLE ${stage} (${ready.columns.map(stageColumn).join(', ')})`));
+    const { sql, params } = this.#statements.forgetCursor(claim);
     // Values that no longer fit the type that a column now has would keep it from being changed
-    else for (const sql of [`DELETE FROM ${stage}`, ...changes]) await session.batch(sql);
+    const change = found === null ? [`CREATE TABLE ${stage} (${ready.columns.map(stageColumn).join(', ')})`] : [`DELETE FROM ${stage}`, ...changes];
+    const { rowCount } = await session.run(`BEGIN TRANSACTION; ${sql}; IF @@ROWCOUNT = 1 BEGIN ${change.join('; ')}; END; COMMIT TRANSACTION`, params);
+    if (rowCount === 0) throw fencedError(claim, ready.name);
   }
 
   async #openLane(about: { sink: Sink; ready: ReadyTable }): Promise<Lane> {
