@@ -117,11 +117,14 @@ export class MongodbDestination implements Destination {
     }
     const replace = this.#request.write === 'replace';
     if (replace && there !== null && stored.state.cursor !== null) return { stage: there, committed: stored.state };
-    if (there !== null) await dropStage(db, there);
     if (!replace) {
-      if (there !== null) await state.setStage(claim, { from: there, to: null });
+      if (there === null) return { stage: null, committed: stored.state };
+      // A newer holder may be filling it: it is taken out of the state first, which is refused then
+      if (!(await state.setStage(claim, { from: there, to: null }))) throw fencedError(claim, collection);
+      await dropStage(db, there);
       return { stage: null, committed: stored.state };
     }
+    if (there !== null) await dropStage(db, there);
     if (stored.state.cursor !== null) await state.forgetCursor(claim);
     const stage = freshStageName({ ...this.#request, collection });
     await createStage(db, stage, collection);
