@@ -19,7 +19,7 @@ export interface SyncStatus {
   /** Last planned slot, ISO time; null outside a cluster. */
   readonly lastSlot: string | null;
   readonly checkpoint: StoredCheckpoint | null;
-  /** What the source has beyond the checkpoint; null where the mode keeps no position or the source cannot tell. */
+  /** What the source has beyond the checkpoint; an error where the last run could not go on from it; null where the mode keeps no position or the source cannot tell. */
   readonly lag:
     | { readonly rows: number | null; readonly exact: boolean; readonly seconds: number | null }
     | { readonly error: { readonly code: ErrorCode; readonly message: string } }
@@ -68,7 +68,7 @@ export async function syncStatus(
     lastRun,
     lastSlot: slot === undefined ? null : new Date(slot).toISOString(),
     checkpoint,
-    lag: await lagOf(definition, deps, { checkpoint, signal }),
+    lag: brokenOff(lastRun, checkpoint) ?? (await lagOf(definition, deps, { checkpoint, signal })),
     lock: lockOf(definition, survey),
     connections: connectionsOf(definition, survey),
   };
@@ -103,6 +103,16 @@ function connectionsOf(definition: SyncDefinition, survey: Survey): ConnectionUs
       { connection, limit, taken, waiting: queue.length - holding.length, here: entry === undefined ? null : holding.includes(entry) ? 'holds' : 'waits' },
     ];
   });
+}
+
+/** The position itself is in doubt: nothing beyond it says nothing of what is before it. */
+const doubtful: ReadonlySet<ErrorCode> = new Set(['RESYNC_REQUIRED', 'CHECKPOINT_MISSING', 'CHECKPOINT_CONFLICT', 'STORE_REWOUND', 'CURSOR_INVALID']);
+
+/** A checkpoint that was set since is not the one that the run failed with. */
+function brokenOff(lastRun: StoredRun | null, checkpoint: StoredCheckpoint | null): SyncStatus['lag'] {
+  const error = lastRun?.report.error ?? null;
+  if (lastRun === null || error === null || !doubtful.has(error.code) || (checkpoint !== null && checkpoint.at > lastRun.at)) return null;
+  return { error: { code: error.code, message: 'the last run could not go on from the checkpoint' } };
 }
 
 async function lagOf(
