@@ -35,7 +35,7 @@ export class Lease {
     this.#scheduleRenewal(this.#ttlMs / 4);
   }
 
-  /** A grant whose reply was lost leaves a lease that nobody renews: it ends by itself. */
+  /** A grant without an answer may leave a lease that nobody renews: the store ends it if it can, else it ends by itself. */
   static async grant(store: KvStore, ttlSeconds: number, signal?: AbortSignal): Promise<Lease> {
     return whenAnswered(async () => {
       const sent = present();

@@ -89,6 +89,19 @@ await describeWith(['etcd'], 'etcd with faults', () => {
     expect(performance.now() - begin).toBeLessThan(1_000);
   });
 
+  it('a lease that was cancelled on its way is ended, and not left until its time is over', async () => {
+    await using proxy = await TcpProxy.before(server.url);
+    await using store = await EtcdStore.open({ hosts: [proxy.host], timeoutMs: 5_000 });
+    await store.txn({ compare: [], success: [{ op: 'get', key: 'warm' }] });
+    proxy.delay({ ms: 300 });
+    const stop = new AbortController();
+    const granting = codeOf(store.grant(60, stop.signal));
+    await waitUntil(async () => (await left()).length === 1);
+    stop.abort();
+    expect(await granting).toBe('CANCELLED');
+    await waitUntil(async () => (await left()).length === 0);
+  });
+
   it('never says that a lock is held by another when etcd is away', async () => {
     await using coordination = await connect(server.url, 500);
     await using _lock = await hold(coordination.locks, unique('orders'));

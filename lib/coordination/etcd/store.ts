@@ -12,12 +12,15 @@ import { txnRequest, txnResult, type WireTxnResponse } from './wire.ts';
 const maxRequestBytes = 1024 * 1024;
 
 const closingTurns = 4;
+/** For a lease that nobody will use, how long its end is waited for. */
+const abandonMs = 1_000;
 
 /** The key-value store in an etcd cluster. Nothing is renewed, watched or retried by itself; each call has a deadline. */
 export class EtcdStore implements KvStore {
   readonly name: string;
   readonly #client: EtcdClient;
   readonly #prefix: string;
+  readonly #abandoned = new Set<Promise<void>>();
 
   private constructor(client: EtcdClient, { name, prefix }: { name: string; prefix: string }) {
     this.#client = client;
@@ -50,7 +53,10 @@ export class EtcdStore implements KvStore {
     try {
       await this.#client.call({ service: 'Lease', method: 'leaseGrant', payload, repeatable: true, signal });
     } catch (error) {
-      if (!refusedWith(error, Status.failedPrecondition)) throw await this.#translate(error, signal);
+      if (refusedWith(error, Status.failedPrecondition)) return id;
+      // Cancelled or not answered, it may have been granted all the same; what etcd refused was not
+      if (!(error instanceof EtcdRefusal)) this.#abandon(id);
+      throw await this.#translate(error, signal);
     }
     return id;
   }
@@ -69,9 +75,18 @@ export class EtcdStore implements KvStore {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#abandoned);
     this.#client.close();
     // The sockets are gone some turns of the event loop later; a process that is frozen before that would keep them.
     for (let turn = 0; turn < closingTurns; turn++) await nextTurn();
+  }
+
+  /** Beside the work, which has failed and waits for nothing. Where it fails too, the lease ends by itself, and no key hangs on it. */
+  #abandon(lease: string): void {
+    const ending = this.revoke(lease, AbortSignal.timeout(abandonMs))
+      .catch(() => undefined)
+      .finally(() => this.#abandoned.delete(ending));
+    this.#abandoned.add(ending);
   }
 
   async #call<T>(request: Request): Promise<T> {
