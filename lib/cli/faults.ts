@@ -40,7 +40,10 @@ function excerpt(fault: Fault, lines: readonly string[], colors: Colors): string
   if (written === undefined || written.trim() === '') return '';
   const line = sourceLine(written, fault.path);
   const start = fault.column > maxSourceWidth - 10 ? fault.column - 1 - before : 0;
-  const shown = `${start > 0 ? '…' : ''}${line.slice(start, start + maxSourceWidth)}${line.length > start + maxSourceWidth ? '…' : ''}`.replaceAll('\t', ' ');
+  const shown = `${start > 0 ? '…' : ''}${line.slice(start, start + maxSourceWidth)}${line.length > start + maxSourceWidth ? '…' : ''}`.replace(
+    /\p{Cc}/gu,
+    ' ',
+  );
   const gutter = `${fault.line} | `;
   const caret = ' '.repeat(gutter.length + fault.column - 1 - start + (start > 0 ? 1 : 0));
   return `\n  ${colors.dim(gutter)}${shown}\n  ${caret}${colors.bold('^')}`;

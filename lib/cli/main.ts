@@ -8,8 +8,14 @@ export async function main(argv: readonly string[]): Promise<void> {
   // A bug: but also its message goes through the redactor.
   process.on('unhandledRejection', (error) => void fail(error).then((code) => process.exit(code)));
   const code = await runCommand(argv);
+  for (const stream of [process.stdout, process.stderr]) await written(stream);
   // Drivers may keep sockets for reuse; what had to be closed has been closed.
   process.exit(code);
+}
+
+/** What a pipe has not taken yet would be lost with the process. */
+function written(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.write('', () => resolve()));
 }
 
 async function runCommand(argv: readonly string[]): Promise<number> {
@@ -50,8 +56,8 @@ function stackOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-/** `idra … | head`: who reads has seen enough. */
+/** `idra … | head`: who reads has seen enough. The status is that of a process that SIGPIPE ends: a run has not come to its end. */
 function endQuietly(error: NodeJS.ErrnoException): void {
-  if (error.code === 'EPIPE') process.exit(exitCodes.succeeded);
+  if (error.code === 'EPIPE') process.exit(141);
   throw error;
 }

@@ -105,5 +105,7 @@ function warn({ parsed, definition }: Draft, add: Report): void {
   if (mode === 'timestamp' && definition.key.length === 0) {
     add(['mode', 'cursor', 'key'], ['cursor'], 'has no key: rows of the same timestamp are read and committed as one group, however large it is');
   }
-  if (!cursorModes.has(mode) && cursor.column !== undefined) add(['mode', 'cursor'], ['cursor', 'column'], `has no effect with mode ${mode}`);
+  if (cursorModes.has(mode)) return;
+  if (cursor.column !== undefined) add(['mode', 'cursor'], ['cursor', 'column'], `has no effect with mode ${mode}`);
+  if (cursor.nulls === 'include') add(['mode', 'cursor'], ['cursor', 'nulls'], `has no effect with mode ${mode}`);
 }

@@ -11,8 +11,8 @@ const open = new Set(
 const secretName = /pass|pwd|secret|token|key|credential|connection_string/i;
 const notSecret = /^(key|cursor\.key)$/;
 
-/** A field and its value, in YAML or JSON, on one line: `name: value`, `"name": "value"`. */
-const field = /(["']?)([\w.-]+)\1(\s*:\s+|:(?=["'{[\d]))("(?:[^"\\]|\\.)*"?|'(?:[^']|'')*'?|[^\s,{}[\]#][^,{}[\]#]*)/g;
+/** A field and its value, in YAML or JSON, on one line: `name: value`, `"name": "value"`. Names are tried at their beginning alone, or a line of one long word takes the square of its length. */
+const field = /(["']?)(?<![\w.-])([\w.-]+)\1(\s*:\s+|:(?=["'{[\d]))("(?:[^"\\]|\\.)*"?|'(?:[^']|'')*'?|[^\s,{}[\]#][^,{}[\]#]*)/g;
 
 /** `path` is the fault's: within connections every field counts as a secret that is not known to be none. */
 export function sourceLine(line: string, path: string): string {

@@ -1,7 +1,10 @@
 /** Commands that only look: what they say, and that they write nothing. */
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { idra, jsonLines } from './idra.ts';
 import { addOrders, connections, ordersSync, shop } from './shop.ts';
@@ -104,6 +107,20 @@ it('check reaches every connection, and fails where one cannot be', async () => 
     { connection: 'shop', status: 'ok', server: expect.stringContaining('SQLite'), guarantee: 'exactly-once effect' },
     { connection: 'down', status: 'failed', error: { code: 'CONNECTION_FAILED' } },
   ]);
+});
+
+it('what is long comes whole through a pipe, and no control character to a terminal', async () => {
+  await using here = await shop(0);
+  const syncs = Array.from({ length: 1500 }, (_, index) => `  - { name: "s${index}", source: { connection: none }, destination: { connection: none } }\n`);
+  await here.define(`syncs:\n${syncs.join('')}  - "\u0007\u009b31m"\n`);
+  const script = fileURLToPath(new URL('../../lib/cli/idra.js', import.meta.url));
+  const { stdout } = await promisify(execFile)('sh', ['-c', '"$0" "$1" validate 2>&1 | cat', process.execPath, script], {
+    cwd: here.folder,
+    env: { ...process.env, NO_COLOR: '1' },
+    maxBuffer: 16_777_216,
+  });
+  expect(stdout).toMatch(/\n3,0\d\d faults\n$/);
+  expect(stdout.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
 });
 
 it('discover lists tables, columns and keys, and suggests definitions that work', async () => {

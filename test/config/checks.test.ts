@@ -104,6 +104,7 @@ describe('what does not go together', () => {
       'syncs[0].cursor: has no key: rows of the same timestamp are read and committed as one group, however large it is',
     ]);
     expect(warnings({ cursor: { column: 'at' } })).toEqual(['syncs[0].cursor.column: has no effect with mode full']);
+    expect(warnings({ cursor: { nulls: 'include' } })).toEqual(['syncs[0].cursor.nulls: has no effect with mode full']);
     expect(warnings(byTime)).toEqual([]);
   });
 
@@ -115,5 +116,25 @@ describe('what does not go together', () => {
       );
     expect(said(two(true))).toEqual(['syncs[1].write: replace removes what "other" writes to the same place']);
     expect(said(two(false))).toEqual([]);
+  });
+});
+
+describe('a field of a connector that would have no effect', () => {
+  it.each([
+    ['kafka', 'connection', { type: 'kafka', brokers: ['h:1'], mechanism: 'scram-sha-256' }, 'mechanism'],
+    ['rest', 'connection', { type: 'rest', url: 'https://h.example', apiKeyIn: 'query' }, 'apiKeyIn'],
+    ['rest', 'connection', { type: 'rest', url: 'https://h.example', apiKeyName: 'k' }, 'apiKeyName'],
+    ['s3', 'source', { path: 'a/', format: 'jsonl', header: false }, 'header'],
+    ['s3', 'source', { path: 'a/', format: 'parquet', delimiter: ';' }, 'delimiter'],
+    ['s3', 'source', { path: 'a/', fields: { a: 'nonsense' } }, 'fields.a'],
+  ] as const)('%s %s %j', (type, section, fields, path) => {
+    const schema = findConnector(type)?.config[section];
+    expect(schema?.safeParse(fields).error?.issues.map((issue) => issue.path.join('.'))).toEqual([path]);
+  });
+
+  it('is none where it has one', () => {
+    const source = findConnector('s3')?.config.source;
+    expect(source?.safeParse({ path: 'a/', delimiter: ';', header: false }).success).toBe(true);
+    expect(source?.safeParse({ path: 'a/', format: 'csv', delimiter: ';', fields: { a: 'decimal(10,2)' } }).success).toBe(true);
   });
 });

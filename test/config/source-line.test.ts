@@ -26,4 +26,9 @@ describe('a line that is shown', () => {
     expect(covered).toHaveLength(line.length);
     expect(covered).not.toContain('hunter2');
   });
+
+  it('takes no longer for a long word than for many', { timeout: 5000 }, () => {
+    const line = `password: hunter2, ${'a'.repeat(5_000_000)}`;
+    expect(sourceLine(line, '').slice(0, 20)).toBe('password: *******, a');
+  });
 });

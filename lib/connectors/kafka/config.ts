@@ -39,6 +39,8 @@ const connection = lazy(() =>
     .superRefine((fields, context) => {
       if ((fields.username === undefined) !== (fields.password === undefined))
         context.addIssue({ code: 'custom', message: 'username and password go together', path: [fields.username === undefined ? 'username' : 'password'] });
+      if (fields.mechanism !== 'plain' && fields.username === undefined)
+        context.addIssue({ code: 'custom', message: 'needs username and password', path: ['mechanism'] });
       if ((fields.tlsCert === undefined) !== (fields.tlsKey === undefined))
         context.addIssue({ code: 'custom', message: 'tlsCert and tlsKey go together', path: [fields.tlsCert === undefined ? 'tlsCert' : 'tlsKey'] });
       for (const name of ['tlsCa', 'tlsCert'] as const)

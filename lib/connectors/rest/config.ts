@@ -67,6 +67,11 @@ const connection = lazy(() =>
       ] as const) {
         if (fields[name] !== undefined && fields[other] === undefined) context.addIssue({ code: 'custom', message: `needs ${other}`, path: [name] });
       }
+      for (const [name, changed] of [
+        ['apiKeyName', fields.apiKeyName !== 'X-API-Key'],
+        ['apiKeyIn', fields.apiKeyIn !== 'header'],
+      ] as const)
+        if (changed && fields.apiKey === undefined) context.addIssue({ code: 'custom', message: 'needs apiKey', path: [name] });
       for (const group of ['headers', 'secretHeaders'] as const) {
         for (const name of Object.keys(fields[group])) {
           if (ownHeader.test(name)) context.addIssue({ code: 'custom', message: 'is set by Idra', path: [group, name] });

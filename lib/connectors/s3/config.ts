@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { parseType, typeWords } from '../../values/parse-type.ts';
 import type { ConnectorConfig } from '../connector.ts';
 import { lazy, lazySchemas } from '../lazy-schemas.ts';
 import { partitionFault } from './partition-template.ts';
@@ -24,33 +25,45 @@ const connection = lazy(() =>
 
 const format = z.enum(['jsonl', 'csv', 'parquet']);
 const fieldTypes = z
-  .record(z.string().min(1), z.string().min(1))
+  .record(
+    z.string().min(1),
+    z.string().refine((text) => parseType(text) !== null, `has to be a type such as ${typeWords}`),
+  )
   .describe('Types of fields by name: `int64`, `decimal(10,2)`, `timestamp(6, zoned)`, … What is not named is inferred; what does not fit is no row.');
 
 const source = lazy(() =>
-  z.strictObject({
-    path: z.string().describe('Prefix of the keys to read (`orders/`), or one whole key. Empty: the whole bucket.'),
-    suffix: z.string().min(1).optional().describe('Only keys that end so, such as `.jsonl.gz`.'),
-    format: z
-      .enum(['auto', 'jsonl', 'csv', 'parquet', 'json'])
-      .default('auto')
-      .describe('`auto`: by the end of the key. `json`: one array of objects, or one object. Default auto.'),
-    compression: z.enum(['auto', 'none', 'gzip', 'zstd']).default('auto').describe('`auto`: by the end of the key (`.gz`, `.zst`). Default auto.'),
-    order: z
-      .enum(['modified', 'key'])
-      .default('modified')
-      .describe(
-        'What mode stream goes by. `modified`: the time of upload, the whole prefix is listed on each run. `key`: new objects always have keys that sort after the old ones. Default modified.',
-      ),
-    delimiter: z
-      .string()
-      .regex(/^[\t\x20-\x7e]$/, 'has to be one ASCII character')
-      .refine((text) => text !== '"', 'is what quotes values')
-      .default(',')
-      .describe('Between the values of a CSV line. Default a comma.'),
-    header: z.boolean().default(true).describe('CSV: the first line has the names of the columns; otherwise they are column1, column2, … Default true.'),
-    fields: fieldTypes.optional(),
-  }),
+  z
+    .strictObject({
+      path: z.string().describe('Prefix of the keys to read (`orders/`), or one whole key. Empty: the whole bucket.'),
+      suffix: z.string().min(1).optional().describe('Only keys that end so, such as `.jsonl.gz`.'),
+      format: z
+        .enum(['auto', 'jsonl', 'csv', 'parquet', 'json'])
+        .default('auto')
+        .describe('`auto`: by the end of the key. `json`: one array of objects, or one object. Default auto.'),
+      compression: z.enum(['auto', 'none', 'gzip', 'zstd']).default('auto').describe('`auto`: by the end of the key (`.gz`, `.zst`). Default auto.'),
+      order: z
+        .enum(['modified', 'key'])
+        .default('modified')
+        .describe(
+          'What mode stream goes by. `modified`: the time of upload, the whole prefix is listed on each run. `key`: new objects always have keys that sort after the old ones. Default modified.',
+        ),
+      delimiter: z
+        .string()
+        .regex(/^[\t\x20-\x7e]$/, 'has to be one ASCII character')
+        .refine((text) => text !== '"', 'is what quotes values')
+        .default(',')
+        .describe('Between the values of a CSV line. Default a comma.'),
+      header: z.boolean().default(true).describe('CSV: the first line has the names of the columns; otherwise they are column1, column2, … Default true.'),
+      fields: fieldTypes.optional(),
+    })
+    .superRefine(({ format: read, delimiter, header }, context) => {
+      if (read === 'auto' || read === 'csv') return;
+      for (const [name, changed] of [
+        ['delimiter', delimiter !== ','],
+        ['header', !header],
+      ] as const)
+        if (changed) context.addIssue({ code: 'custom', message: `has a meaning with format csv alone, not with ${read}`, path: [name] });
+    }),
 );
 
 const destination = lazy(() =>
