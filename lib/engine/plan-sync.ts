@@ -51,7 +51,7 @@ async function startOf(planned: Planned): Promise<Cursor | null> {
     warnings.push(toSyncError(error).message);
   }
   if (definition.mode === 'lastDestinationId' || definition.mode === 'lastDestinationTimestamp') {
-    return target.existed ? destinationMaximum({ definition, source, destination, schema }) : null;
+    return target.existed ? destinationMaximum({ definition, source, destination, schema, target: target.schema }) : null;
   }
   return state?.cursor ?? null;
 }

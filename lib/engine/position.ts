@@ -7,8 +7,10 @@ export interface PositionEnds {
   readonly definition: SyncDefinition;
   readonly source: Source;
   readonly destination: Destination;
-  /** Columns as the destination has them. */
+  /** Columns as they arrive, under the destination's names. */
   readonly schema: Schema;
+  /** The same columns as they stand in the destination. */
+  readonly target: Schema;
 }
 
 /**
@@ -20,9 +22,18 @@ function sameOrder(type: LogicalType, { source, destination }: PositionEnds): bo
   return type.kind !== 'string' && type.kind !== 'json';
 }
 
+const numbers: ReadonlySet<LogicalType['kind']> = new Set(['int32', 'int64', 'uint64', 'decimal', 'float64']);
+
+/** Numbers are one kind, of whatever size. Moments without a zone, written as text that is never sorted by a language, sort by time all the same. */
+function sameKind(reads: LogicalType, stands: LogicalType, { destination }: PositionEnds): boolean {
+  if (numbers.has(reads.kind)) return numbers.has(stands.kind);
+  const isMoment = reads.kind === 'date' || (reads.kind === 'timestamp' && !reads.zoned);
+  return reads.kind === stands.kind || (isMoment && stands.kind === 'string' && destination.system === 'sqlite');
+}
+
 /** The cursor's columns in the order of the cursor, under the destination's names. */
 function cursorColumns(ends: PositionEnds): string[] {
-  const { definition, source, destination, schema } = ends;
+  const { definition, source, destination, schema, target } = ends;
   const { column, key } = definition.cursor;
   const tiebreak = key.length > 0 ? key : source.schema.key;
   const names = column === undefined ? tiebreak : [column, ...tiebreak.filter((name) => name !== column)];
@@ -45,6 +56,14 @@ function cursorColumns(ends: PositionEnds): string[] {
         'UNSUPPORTED',
         `Sync ${definition.name} starts from the destination's maximum of ${name}, but that column is ${reads.type.kind}, which ${source.system} and ${destination.system} may order differently: rows would be missed or doubled. Use mode id or timestamp, which keep the source's own position.`,
         { sync: definition.name, column: name },
+      );
+    }
+    const stands = target.columns.find((candidate) => candidate.name === arrives.name) ?? arrives;
+    if (reads !== undefined && !sameKind(reads.type, stands.type, ends)) {
+      throw new SyncError(
+        'UNSUPPORTED',
+        `Sync ${definition.name} starts from the destination's maximum of ${name}, which is ${reads.type.kind} in ${source.schema.name} and ${stands.type.kind} in ${target.name}: their orders differ, and rows would be missed or doubled. Use mode id or timestamp, which keep the source's own position, or give both columns one type.`,
+        { sync: definition.name, column: name, table: target.name },
       );
     }
     return arrives.name;

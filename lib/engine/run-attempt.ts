@@ -75,7 +75,7 @@ async function claimAndTransfer(open: Open): Promise<TransferEnd> {
   await using writer = await destination.open(target, { sync: definition.name, shard, epoch, fence: lock.fence, enforced, ...knownClaim(destination, stored) });
   const { cursor, batchId } = writer.committed;
   const isMisplaced = cursor !== null && isStaged(batchId) !== (definition.write === 'replace');
-  const at = isMisplaced ? null : await position(open, { start, writer, schema, stored: stored?.cursor ?? null });
+  const at = isMisplaced ? null : await position(open, { start, writer, schema, target: target.schema, stored: stored?.cursor ?? null });
   // Awaited here: the writer is disposed of where this scope ends.
   return await transfer(open, { writer, schema, target, epoch, revision, from: at, seed: start.kind === 'seed', isMisplaced });
 }
@@ -90,11 +90,11 @@ async function clear(open: Open, target: Target): Promise<void> {
 }
 
 /** Where to read from. What the claim returned outranks what was read before it: a writer that was still at work may have committed in between. */
-async function position(open: Open, found: { start: Start; writer: Writer; schema: Schema; stored: Cursor | null }): Promise<Cursor | null> {
+async function position(open: Open, found: { start: Start; writer: Writer; schema: Schema; target: Schema; stored: Cursor | null }): Promise<Cursor | null> {
   const { source, destination } = open;
   const { definition } = open.run;
-  const { start, writer, schema, stored } = found;
-  const ends = { definition, source, destination, schema };
+  const { start, writer, schema, target, stored } = found;
+  const ends = { definition, source, destination, schema, target };
   // Only what is staged counts: the rows of a table are all replaced, whatever stands in it and in the store
   if (definition.write === 'replace') return start.kind === 'seed' && start.choice === 'replace' ? null : writer.committed.cursor;
   if (definition.mode === 'lastDestinationId' || definition.mode === 'lastDestinationTimestamp') return destinationMaximum(ends);

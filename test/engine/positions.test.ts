@@ -63,6 +63,16 @@ it('does not begin from a largest text: the ends may order texts differently', a
   expect(await world.run()).toMatchObject({ status: 'succeeded', written: 0 });
 });
 
+it('does not begin from a largest number that the destination keeps as text', async () => {
+  await using world = await pair();
+  world.a.exec('CREATE TABLE orders (id INTEGER PRIMARY KEY); INSERT INTO orders VALUES (9), (10), (11)');
+  world.b.exec("CREATE TABLE orders (id TEXT PRIMARY KEY); INSERT INTO orders VALUES ('9')");
+  const message = expect.stringMatching(/id, which is int64 in orders and string in orders/);
+  expect(await world.run({ mode: 'lastDestinationId' })).toMatchObject({ status: 'failed', error: { code: 'UNSUPPORTED', message } });
+  world.b.exec('DROP TABLE orders; CREATE TABLE orders (id NUMERIC PRIMARY KEY); INSERT INTO orders VALUES (9)');
+  expect(await world.run({ mode: 'lastDestinationId' })).toMatchObject({ status: 'succeeded', written: 2 });
+});
+
 it('no position is set for a sync that replaces: what stands before it would be gone', async () => {
   await using world = await threeOrders();
   const sync = definition({ ...full, name: 'all', write: 'replace' });

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { SyncError } from '../../errors.ts';
-import type { Schema, Value } from '../../values/types.ts';
+import type { Column, Schema, Value } from '../../values/types.ts';
 import type { Claim, Destination, DestinationRequest, DestinationState, StoredDeadLetter, Target, Writer } from '../connector.ts';
 import { deadLetterTable, fencedError, readDeadLetter, readState, StateStatements, stateTable } from '../sql/state.ts';
 import { cascadingReferences, findTable } from './catalog.ts';
@@ -10,7 +10,7 @@ import { sqliteError } from './errors.ts';
 import { largest } from './largest.ts';
 import { createStage, dropStage, isStaged, stageName } from './stage.ts';
 import { planTable, type TablePlan } from './target.ts';
-import type { TargetColumn } from './write-values.ts';
+import { ordersAsText, type TargetColumn } from './write-values.ts';
 import { SqliteWriter } from './writer.ts';
 
 interface Open {
@@ -141,13 +141,15 @@ export class SqliteDestination implements Destination {
     const statements = this.#opened?.statements;
     const there = statements !== undefined && hasTable(statements, plan.table);
     const hasRows = there && statements.first({ sql: `SELECT 1 FROM main.${quote(plan.table)} LIMIT 1`, params: [] }) !== undefined;
-    const typed = schema.columns.map((column, i) => ({ ...column, native: { system: 'sqlite', type: declaredOf(plan.targets[i]) } }));
+    const typed = schema.columns.map((column, i) => typedBy(column, plan.targets[i]));
     return { schema: { name: plan.table, columns: typed, key: schema.key }, existed: plan.existed, hasRows };
   }
 }
 
-function declaredOf(target: TargetColumn | undefined): string {
-  return target?.declared ?? '';
+/** Numbers in a column of text are text: they sort as such. */
+function typedBy(column: Column, target: TargetColumn | undefined): Column {
+  const type: Column['type'] = target === undefined || ordersAsText(column.type, target) ? column.type : { kind: 'string' };
+  return { ...column, type, native: { system: 'sqlite', type: target?.declared ?? '' } };
 }
 
 function hasTable(statements: Statements, name: string): boolean {
