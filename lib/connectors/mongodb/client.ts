@@ -1,4 +1,4 @@
-import { type CollectionInfo, type Db, type Document, MongoClient } from 'mongodb';
+import { type CollectionInfo, type Db, type Document, MongoClient, ReadConcern } from 'mongodb';
 import { SyncError } from '../../errors.ts';
 import { mongoError, serverCode } from './errors.ts';
 
@@ -21,8 +21,12 @@ const commandNotFound = 59;
 /** Numbers stay in the type that they have in the document, and regular expressions in the server's own syntax. */
 export const exactTypes = { promoteValues: false, promoteLongs: false, promoteBuffers: false, bsonRegExp: true } as const;
 
-/** Throws `CONNECTION_FAILED`, `AUTHENTICATION_FAILED`, or `CONFIG_INVALID` where neither url nor database name one. */
-export async function connect(connection: MongodbConnection): Promise<Session> {
+/**
+ * On a replica set everything is read as the majority holds it: what one member alone has can be rolled back after an election, and would stay in the destination, or let the position pass what takes its place.
+ * A source may be read where the url says (`readPreference`, `readConcernLevel`); `primaryOnly` overrules it, for a destination that has to see what it wrote itself.
+ *
+ * Throws `CONNECTION_FAILED`, `AUTHENTICATION_FAILED`, or `CONFIG_INVALID` where neither url nor database name one. */
+export async function connect(connection: MongodbConnection, { primaryOnly = false }: { readonly primaryOnly?: boolean } = {}): Promise<Session> {
   let client: MongoClient | undefined;
   try {
     client = new MongoClient(connection.url, {
@@ -36,9 +40,9 @@ export async function connect(connection: MongodbConnection): Promise<Session> {
     const name = connection.database ?? client.options.dbName;
     if (connection.database === undefined && !namesDatabase(connection.url))
       throw new SyncError('CONFIG_INVALID', 'The connection names no database: set database, or put it into the path of url.', { field: 'database' });
-    const db = client.db(name);
-    const greeting = await greet(db);
-    const version = await db.command({ buildInfo: 1 }).then(
+    const plain = client.db(name);
+    const greeting = await greet(plain);
+    const version = await plain.command({ buildInfo: 1 }).then(
       (info) => String(info.version),
       () => 'of unknown version',
     );
@@ -46,7 +50,10 @@ export async function connect(connection: MongodbConnection): Promise<Session> {
     const sharded = greeting.msg === 'isdbgrid';
     const kind = sharded ? 'sharded cluster' : set === undefined ? 'standalone' : `replica set ${set}`;
     const open = client;
-    return { client, db, transactions: sharded || set !== undefined, server: `MongoDB ${version} (${kind})`, [Symbol.asyncDispose]: () => open.close() };
+    const transactions = sharded || set !== undefined;
+    const readConcern = (primaryOnly ? undefined : client.options.readConcern) ?? new ReadConcern('majority');
+    const db = transactions ? client.db(name, { readConcern, ...(primaryOnly ? { readPreference: 'primary' } : {}) }) : plain;
+    return { client, db, transactions, server: `MongoDB ${version} (${kind})`, [Symbol.asyncDispose]: () => open.close() };
   } catch (error) {
     await client?.close();
     throw mongoError(error, 'connect to MongoDB');

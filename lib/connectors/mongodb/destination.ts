@@ -17,6 +17,8 @@ export interface DestinationOptions extends EncodeOptions {
   readonly collection: string;
 }
 
+const numberKinds: ReadonlySet<string> = new Set(['int32', 'int64', 'uint64', 'decimal', 'float64']);
+
 export class MongodbDestination implements Destination {
   readonly system = 'mongodb';
   readonly #connection: MongodbConnection;
@@ -147,6 +149,7 @@ export class MongodbDestination implements Destination {
       if (element.name !== name) continue;
       const found = inferred(element);
       if (found === null) return null;
+      if (element.type === BsonType.string && column !== undefined && numberKinds.has(column.type.kind)) throw refuse('numbers stored as text sort as text');
       if (found.type.kind === 'json') throw refuse('it is no number, text, moment or id');
       if (element.type === BsonType.string && column?.type.kind === 'timestamp' && column.type.zoned)
         throw refuse('zoned timestamps stored as text do not sort by time (timestamps: date stores moments)');
@@ -158,7 +161,7 @@ export class MongodbDestination implements Destination {
   async #doing<T>(what: string, work: (session: Session, state: StateStore) => Promise<T>): Promise<T> {
     const { collection } = this.#options;
     try {
-      this.#session ??= connect(this.#connection);
+      this.#session ??= connect(this.#connection, { primaryOnly: true });
       const session = await this.#session;
       return await work(session, new StateStore(session.db));
     } catch (error) {

@@ -13,6 +13,13 @@ const gone: Meaning = {
     'the position is gone from the oplog, or the change stream cannot go on from it; reset the checkpoint (`idra checkpoint reset`), so that the next run copies the collection anew, and make the oplog larger or run more often',
 };
 const elsewhere: Meaning = { code: 'CONNECTION_FAILED', retry: 'now', advice: 'the primary changed or is going down' };
+/** The same read goes through on a new cursor. */
+const endedRead: Meaning = { code: 'CONNECTION_FAILED', retry: 'now', advice: 'the server ended the read, as at a restart or when the collection is renamed' };
+const slow: Meaning = { code: 'TIMEOUT', retry: 'backoff', advice: 'it took longer than the server allows' };
+const largeTransaction: Meaning = {
+  code: 'TOO_LARGE',
+  advice: 'the batch is too large for one transaction of this server: make batch.rows or batch.bytes smaller',
+};
 const conflict: Meaning = { code: 'CONFLICT', retry: 'now', advice: 'another operation holds the same documents' };
 const invalidDocument: Meaning = { code: 'ROW_REJECTED', advice: 'the collection refuses the document' };
 const dollarName: Meaning = {
@@ -36,7 +43,21 @@ const meanings: Readonly<Record<number, Meaning>> = {
   13: { code: 'PERMISSION_DENIED', advice: "the user's roles do not allow it; grant readWrite (or read) on the database" },
   18: { code: 'AUTHENTICATION_FAILED', advice: 'user, password or authSource are wrong' },
   26: { code: 'NOT_FOUND', advice: 'there is no such collection' },
-  50: { code: 'TIMEOUT', retry: 'backoff', advice: 'it took longer than the server allows' },
+  50: slow,
+  202: slow,
+  262: slow,
+  134: { code: 'TIMEOUT', retry: 'backoff', advice: 'the majority of the replica set has not confirmed anything yet' },
+  290: {
+    code: 'TIMEOUT',
+    retry: 'backoff',
+    advice: 'the transaction took longer than transactionLifetimeLimitSeconds: make batch.rows or batch.bytes smaller',
+  },
+  133: { code: 'CONNECTION_FAILED', retry: 'backoff', advice: 'no member of the replica set can be read with this read preference' },
+  43: endedRead,
+  175: endedRead,
+  237: endedRead,
+  11601: endedRead,
+  462: { code: 'THROTTLED', retry: 'backoff', advice: 'the server takes no more requests for now' },
   52: dollarName,
   57: dollarName,
   64: { code: 'TIMEOUT', retry: 'now', advice: 'the majority of the replica set did not confirm in time' },
@@ -44,6 +65,10 @@ const meanings: Readonly<Record<number, Meaning>> = {
   24: conflict,
   246: conflict,
   251: conflict,
+  225: conflict,
+  267: conflict,
+  257: largeTransaction,
+  388: largeTransaction,
   73: { code: 'CONFIG_INVALID', advice: 'the server refuses the name of the collection or database' },
   263: { code: 'UNSUPPORTED', advice: 'this cannot be done inside a transaction' },
   136: gone,
@@ -56,6 +81,12 @@ const meanings: Readonly<Record<number, Meaning>> = {
   11000: { code: 'ROW_REJECTED', advice: 'a unique index has this key already' },
   11001: { code: 'ROW_REJECTED', advice: 'a unique index has this key already' },
   121: { code: 'ROW_REJECTED', advice: "the collection's validator refuses the document" },
+  53: { code: 'ROW_REJECTED', advice: '_id of a document cannot be an array, a regular expression or undefined' },
+  61: {
+    code: 'KEY_REQUIRED',
+    advice:
+      'in a sharded collection this server finds a document only by its shard key: name the fields of the shard key in key, or write to MongoDB 7.1 or later',
+  },
   66: { code: 'ROW_REJECTED', advice: '_id of a document cannot be changed' },
   2: invalidDocument,
   14: invalidDocument,
@@ -83,7 +114,8 @@ export function mongoError(thrown: unknown, what: string, place: ErrorPlace = {}
   if (code !== null) {
     const meaning = meanings[code];
     const suffix = ` (code ${code})`;
-    if (hasLabel(error, 'TransientTransactionError')) return failed('CONFLICT', `the transaction has to be tried again${suffix}`, 'now');
+    if (hasLabel(error, 'TransientTransactionError') && meaning?.code !== 'TIMEOUT')
+      return failed('CONFLICT', `the transaction has to be tried again${suffix}`, 'now');
     if (meaning !== undefined) return failed(meaning.code, `${meaning.advice}${suffix}`, meaning.retry);
     if (hasLabel(error, 'NonResumableChangeStreamError')) return failed(gone.code, `${gone.advice}${suffix}`);
     if (hasLabel(error, 'RetryableWriteError') || hasLabel(error, 'ResumableChangeStreamError'))

@@ -1,5 +1,5 @@
 /** `_idra_state` and `_idra_dead_letters`: the destination's own record of each sync, one document for each sync and shard. */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { type ClientSession, type Collection, type Db, type Document, type Filter, Long } from 'mongodb';
 import { SyncError } from '../../errors.ts';
 import type { Batch, Claim, DeadLetter, DestinationState, StoredDeadLetter } from '../connector.ts';
@@ -17,6 +17,8 @@ interface StateDocument {
   readonly batchId: string | null;
   readonly cursor: string | null;
   readonly at: Date;
+  /** Another one for each claim. */
+  readonly claimId?: string;
   /** Collection in which a `replace` gathers its rows. */
   readonly stage?: string | null;
   /** The stage is complete and committed, and has to take the target's place. */
@@ -77,7 +79,8 @@ export class StateStore {
     const older: Filter<StateDocument> = { $or: [{ epoch: { $lt: epoch } }, { epoch, fence: { $lte: fence } }] };
     const claimed = await this.#states.findOneAndUpdate(
       { _id, ...(enforced ? older : {}) },
-      { $set: { epoch, fence } },
+      // A claim by the same fence changes something as well: an update that changes nothing would not wait
+      { $set: { epoch, fence, claimId: randomUUID() } },
       { ...exact, ...majority, returnDocument: 'after' },
     );
     if (claimed === null) throw fencedError(claim, collection);
@@ -106,8 +109,10 @@ export class StateStore {
   }
 
   /** The position is gone with what was staged, and the sync reads from its beginning; `seq` goes on. */
-  async forgetCursor(place: Place): Promise<void> {
-    await this.#states.updateOne({ _id: keyOf(place) }, { $set: { cursor: null } }, majority);
+  async forgetCursor(claim: Claim): Promise<void> {
+    const { epoch, fence, enforced } = claim;
+    const held = enforced ? { epoch: Long.fromBigInt(epoch), fence: Long.fromBigInt(fence) } : {};
+    await this.#states.updateOne({ _id: keyOf(claim), ...held }, { $set: { cursor: null } }, majority);
   }
 
   /** For `clear`: the sync begins anew, and its fence stays so that a zombie is still refused. */

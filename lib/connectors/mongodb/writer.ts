@@ -1,12 +1,12 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientSession, Collection, Document } from 'mongodb';
 import { SyncError } from '../../errors.ts';
 import type { Batch, Chunk, Claim, Committed, DestinationState, RowChunk, Writer } from '../connector.ts';
 import type { Session } from './client.ts';
-import { hasLabel, mongoError, serverCode } from './errors.ts';
+import { mongoError, serverCode } from './errors.ts';
 import { type Encoded, equal, type OperationOptions, Operations } from './operations.ts';
 import { swapStage } from './stage.ts';
 import { fencedError, type StateStore } from './state.ts';
+import { Transactions } from './transaction.ts';
 
 export interface WriterOptions {
   readonly session: Session;
@@ -20,8 +20,6 @@ export interface WriterOptions {
   readonly checkKeys: boolean;
 }
 
-/** Tries of one transaction before the engine reads the batch again. */
-const maxTries = 5;
 const duplicateKey = 11_000;
 /** Rows of one request: the driver makes several objects of each, and the request as a whole before it is sent. */
 const requestRows = 1_000;
@@ -38,6 +36,7 @@ export class MongodbWriter implements Writer {
   readonly pipelined = true;
   readonly #o: WriterOptions;
   readonly #target: Collection<Document>;
+  readonly #transactions: Transactions;
   readonly #operations: Operations;
   /** Says of each row whether it can be written before any of the batch is. */
   readonly #check: Operations;
@@ -48,14 +47,13 @@ export class MongodbWriter implements Writer {
   /** What was sent last, to name the row that failed. */
   #sent: readonly Encoded[] = [];
   #broken = false;
-  /** Session of the transaction before, by whose times the next one reads. */
-  #before: ClientSession | null = null;
 
   constructor(options: WriterOptions) {
     this.#o = options;
     this.#committed = options.committed;
     this.#operations = new Operations(options.operations);
     this.#check = new Operations(options.operations);
+    this.#transactions = new Transactions(options.session.client);
     this.#target = options.session.db.collection(options.stage ?? options.operations.collection, { ignoreUndefined: false });
   }
 
@@ -115,54 +113,20 @@ export class MongodbWriter implements Writer {
   }
 
   async #commitTransaction(batch: Batch, writes: readonly RowChunk[]): Promise<Counts> {
-    const { session, claim, operations, state } = this.#o;
-    for (let tries = 1; ; tries++) {
-      const transaction = session.client.startSession();
-      // A router of a sharded cluster may be behind the one that took the batch before
-      if (this.#before?.clusterTime !== undefined) transaction.advanceClusterTime(this.#before.clusterTime);
-      if (this.#before?.operationTime !== undefined) transaction.advanceOperationTime(this.#before.operationTime);
-      try {
-        transaction.startTransaction({ readConcern: { level: 'snapshot' }, writeConcern: { w: 'majority' }, readPreference: 'primary' });
+    const { claim, operations, state } = this.#o;
+    const counts = await this.#transactions.run({
+      collection: operations.collection,
+      attempt: async (session) => {
         // First, so that two writers meet here and not after the rows
-        if (!(await state.advance(claim, { seq: this.#committed.seq, batch, swap: this.#swaps(batch) }, { session: transaction })))
-          throw fencedError(claim, operations.collection);
-        const counts = await this.#apply(writes, transaction);
-        await state.storeLetters(claim.sync, batch, { session: transaction });
-        await this.#end(transaction, batch);
-        this.#before = transaction;
-        return counts;
-      } catch (error) {
-        if (transaction.inTransaction()) await transaction.abortTransaction();
-        if (!hasLabel(error, 'TransientTransactionError') || tries >= maxTries) throw error;
-        await sleep(20 * 2 ** tries);
-      } finally {
-        await transaction.endSession();
-      }
-    }
-  }
-
-  /** The outcome of a commit whose reply was lost is asked for again, then read back. */
-  async #end(transaction: ClientSession, batch: Batch): Promise<void> {
-    const { state, claim } = this.#o;
-    for (let tries = 1; ; tries++) {
-      try {
-        await transaction.commitTransaction();
-        return;
-      } catch (error) {
-        if (!hasLabel(error, 'UnknownTransactionCommitResult')) throw error;
-        if (tries < maxTries) {
-          await sleep(50 * 2 ** tries);
-          continue;
-        }
-        const stored = await state.read(claim, { lasting: true });
-        if (stored?.state.batchId === batch.batchId) return;
-        throw new SyncError(
-          'CONNECTION_FAILED',
-          `The outcome of a commit to ${this.#o.operations.collection} is not known; the next try begins at the stored position.`,
-          { retry: 'now', cause: error },
-        );
-      }
-    }
+        if (!(await state.advance(claim, { seq: this.#committed.seq, batch, swap: this.#swaps(batch) }, { session }))) return null;
+        const applied = await this.#apply(writes, session);
+        await state.storeLetters(claim.sync, batch, { session });
+        return applied;
+      },
+      stored: async () => (await state.read(claim, { lasting: true }))?.state.batchId === batch.batchId,
+    });
+    if (counts === null) throw fencedError(claim, operations.collection);
+    return counts;
   }
 
   /** Without transactions: the fence is looked at, rows go in by key, and the position moves last. A batch that was cut short is written again, to the same end. */
