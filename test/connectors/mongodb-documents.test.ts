@@ -206,6 +206,14 @@ await describeWith(['mongodb'], 'mongodb documents', ({ mongodb }) => {
     await failure(() => readAll(source, { from: '{"v":1,"mode":"id"}' }), 'CURSOR_INVALID');
   });
 
+  it('finds no largest number among numbers stored as text', async () => {
+    const name = freshName('largest');
+    const ids = { name, columns: [column('_id', 'int64', false)], key: ['_id'] };
+    await using open = await openWriter(get(), ids);
+    await collection(name).insertMany([{ _id: '9' }, { _id: '10' }] as never);
+    await failure(async () => open.destination.max?.(['_id']), 'UNSUPPORTED', `${name}._id`, 'sort as text');
+  });
+
   it('writes documents back as they were, ids and nested types included', async () => {
     const [name, copy] = [freshName('from'), freshName('to')];
     // The stand-in closes the connection at the rarer types
