@@ -101,6 +101,17 @@ it('wrong arguments and definitions end with status 2 and a hint', async () => {
   }
 });
 
+it('a table that is replaced by an empty one is news, unlike a run that found nothing', async () => {
+  await using here = await shop(3);
+  await here.define(
+    `${connections}syncs:\n  - { name: all, source: { connection: shop, table: orders }, destination: { connection: copy, table: orders }, write: replace }\n`,
+  );
+  expect((await idra(['run'], { cwd: here.folder })).stdout).toMatch(/all {2}3 rows/);
+  here.exec('DELETE FROM orders');
+  expect((await idra(['run'], { cwd: here.folder })).stdout).toMatch(/all {2}0 rows/);
+  expect(here.rows(all, here.copy)).toEqual([]);
+});
+
 it('without a file it says which names it looked for', async () => {
   await using here = await shop(0);
   const { code, stderr } = await idra(['run'], { cwd: join(here.folder, '..') });

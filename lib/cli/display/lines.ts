@@ -19,9 +19,10 @@ export function progressText(progress: Progress, now: number): string {
 }
 
 function outcome(report: Report): string {
-  const { read, written, deleted, filtered, deadLettered, bytes, durationMs } = report;
+  const { read, written, deleted, filtered, deadLettered, batches, bytes, durationMs } = report;
   const parts: string[] = [];
-  if (read === 0) parts.push('nothing new');
+  // A batch without rows is a table that was replaced by an empty one: that is news
+  if (read === 0 && batches === 0) parts.push('nothing new');
   else {
     parts.push(counted(written, 'row'));
     if (deleted > 0) parts.push(`${count(deleted)} deleted`);

@@ -20,13 +20,14 @@ export const connector: Connector = {
     try {
       const statements = new Statements(database);
       const version = statements.first({ sql: 'SELECT sqlite_version()', params: [] })?.[0];
+      const tables = listTables(statements).length;
       const writable = await access(fileOf(file), constants.W_OK).then(
         () => true,
         () => false,
       );
       return {
         server: `SQLite ${version}`,
-        read: `read ${listTables(statements).length} tables and views`,
+        read: `read ${tables === 1 ? '1 table or view' : `${tables} tables and views`}`,
         write: writable ? 'create and write tables' : 'nothing: the file may not be written to',
       };
     } catch (error) {
