@@ -106,9 +106,9 @@ it('a table that is replaced by an empty one is news, unlike a run that found no
   await here.define(
     `${connections}syncs:\n  - { name: all, source: { connection: shop, table: orders }, destination: { connection: copy, table: orders }, write: replace }\n`,
   );
-  expect((await idra(['run'], { cwd: here.folder })).stdout).toMatch(/all {2}3 rows/);
+  expect((await idra(['run'], { cwd: here.folder })).stdout).toMatch(/all +3 rows/);
   here.exec('DELETE FROM orders');
-  expect((await idra(['run'], { cwd: here.folder })).stdout).toMatch(/all {2}0 rows/);
+  expect((await idra(['run'], { cwd: here.folder })).stdout).toMatch(/all +0 rows/);
   expect(here.rows(all, here.copy)).toEqual([]);
 });
 
