@@ -3,7 +3,7 @@ import { SyncError } from '../../errors.ts';
 import type { Batch, Chunk, Claim, Committed, DestinationState, RowChunk, Writer } from '../connector.ts';
 import type { Statement } from '../sql/dialect.ts';
 import { fencedError, readState, type StateStatements } from '../sql/state.ts';
-import { RowEncoder } from './encoder.ts';
+import { rowEncoder } from './encoder.ts';
 import { droppedRows, postgresError, sqlState } from './errors.ts';
 import type { CopyTarget, Lane } from './lane.ts';
 import {
@@ -21,6 +21,7 @@ import {
   replaceStatements,
   upsertFrom,
 } from './merge.ts';
+import type { EncodedColumn, RowEncoder } from './row-encoder.ts';
 import type { Session } from './session.ts';
 import type { PreparedTable } from './target-table.ts';
 
@@ -65,7 +66,7 @@ export class PostgresWriter implements Writer {
     const { table } = setup;
     const columns = table.incoming.columns.map((incoming, i) => ({ incoming, target: table.columns[i]?.type })).filter((column) => column.target !== undefined);
     const key = table.incoming.key.map((name) => table.incoming.columns.findIndex((column) => column.name === name)).filter((i) => i >= 0);
-    const encoder = (): RowEncoder => new RowEncoder(columns as ConstructorParameters<typeof RowEncoder>[0], { table: table.place.name, key });
+    const encoder = (): RowEncoder => rowEncoder(columns as EncodedColumn[], { table: table.place.name, key });
     this.#encoders = [encoder(), encoder()];
   }
 
@@ -176,7 +177,8 @@ export class PostgresWriter implements Writer {
     }
     if (chunk.rows.length === 0) return;
     const { operations } = chunk;
-    const target: CopyTarget = { into: operations === undefined ? this.#into() : `${changesTable} (${names(table)}, ${operationColumn})`, format: 'text' };
+    const { format } = encoder;
+    const target: CopyTarget = { into: operations === undefined ? this.#into() : `${changesTable} (${names(table)}, ${operationColumn})`, format };
     if (operations !== undefined && table.key.length === 0)
       throw new SyncError(
         'KEY_REQUIRED',
