@@ -136,6 +136,7 @@ class JsonReader {
       this.#space();
       const name = wellFormed(this.#string());
       if (name.includes('\0')) throw new NoJson('has NUL in the name of a field');
+      if (members.has(name)) throw new NoJson(`has two fields called ${JSON.stringify(name)} in one object`);
       this.#take();
       members.set(name, this.value(depth + 1));
     } while (this.#take() === ',');

@@ -1,6 +1,6 @@
 /** What a source reads: the collection, its columns and the order in which it is read. */
 import { setImmediate as turn } from 'node:timers/promises';
-import { BSON, type Collection, type Document, type Filter, type Sort } from 'mongodb';
+import { BSON, type ClientSession, type Collection, type Document, type Filter, type Sort } from 'mongodb';
 import { SyncError } from '../../errors.ts';
 import type { SourceRequest } from '../connector.ts';
 import { nearMatches } from '../sql/names.ts';
@@ -96,10 +96,10 @@ export function ascending(fields: readonly string[]): Sort {
 /** Documents as bytes in the order of the fields; pauses now and then so that leases are renewed meanwhile. */
 export async function* rawDocuments(
   collection: Collection<Document>,
-  query: { readonly filter: Filter<Document>; readonly fields: readonly string[] },
+  query: { readonly filter: Filter<Document>; readonly fields: readonly string[]; readonly session?: ClientSession },
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
-  const { filter, fields } = query;
+  const { filter, fields, session } = query;
   const needsSort = fields.length > 1 || fields[0] !== '_id';
   const cursor = collection.find(filter, {
     raw: true,
@@ -107,6 +107,7 @@ export async function* rawDocuments(
     batchSize: answerDocuments,
     signal,
     ...(needsSort ? { allowDiskUse: true } : {}),
+    ...(session === undefined ? {} : { session }),
   });
   let since = performance.now();
   try {

@@ -30,6 +30,9 @@ export class Columns {
   readonly #fields = new Map<string, Field>();
   #schema: Schema;
   #indexes: ReadonlyMap<string, number> = new Map();
+  /** Of each column the document in which it came last. */
+  #filled: number[] = [];
+  #turn = 0;
 
   constructor(options: ColumnOptions) {
     this.#o = options;
@@ -95,10 +98,14 @@ export class Columns {
   row(document: Buffer): Row | Omit<Rejected, 'before'> {
     const { columns } = this.#schema;
     const row: Row = new Array<Value>(columns.length).fill(null);
+    this.#turn++;
     for (const element of elements(document)) {
       const index = this.#indexes.get(element.name);
       const column = index === undefined ? undefined : columns[index];
       if (index === undefined || column === undefined) continue;
+      // Servers take it, most drivers cannot write it, and one of the two would be lost
+      if (this.#filled[index] === this.#turn) return this.#rejected(document, column, 'is there twice');
+      this.#filled[index] = this.#turn;
       const value = this.#value(element, column);
       if (value instanceof NoJson) return this.#rejected(document, column, value.message);
       row[index] = value;
@@ -156,6 +163,7 @@ export class Columns {
     const columns = [...this.#fields]
       .filter(([name, { found }]) => this.#wanted(name) && (found !== null || name === '_id'))
       .map(([name, field]) => this.#column(name, field));
+    this.#filled = columns.map(() => 0);
     this.#indexes = new Map(columns.map(({ name }, index) => [name, index]));
     return { name: this.#o.collection, columns, key: this.#indexes.has('_id') ? ['_id'] : [] };
   }

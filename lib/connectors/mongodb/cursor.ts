@@ -100,3 +100,13 @@ function invalid(collection: string, why: string, cause?: unknown): SyncError {
     { table: collection, cause },
   );
 }
+
+/**
+ * The cluster's time (seconds and counter in 64 bits) up to which a resume token leaves nothing out: tokens sort by it, so that it comes first.
+ * Null where it does not say: only good for deciding whether to wait a little longer.
+ */
+export function timeOf(token: unknown): bigint | null {
+  const data = typeof token === 'object' && token !== null && '_data' in token && typeof token._data === 'string' ? token._data : '';
+  const [, hex] = /^82([0-9A-F]{16})/i.exec(data) ?? [];
+  return hex === undefined ? null : BigInt(`0x${hex}`);
+}

@@ -135,7 +135,9 @@ export function jsonAt(type: BsonType, bytes: Buffer, at: number): string {
 
 function objectText(bytes: Buffer, at: number): string {
   const members: string[] = [];
+  const names = new Set<string>();
   for (const { name, type, at: valueAt } of elements(bytes, at)) {
+    if (names.size === names.add(name).size) throw new NoJson(`holds a document with two fields called ${JSON.stringify(name)}`);
     if (members.length === 0 && specialNames.has(name))
       throw new NoJson(`holds a document whose first field is called ${name}, which JSON text cannot tell from the special type`);
     members.push(`${JSON.stringify(name)}:${jsonAt(type, bytes, valueAt)}`);

@@ -1,5 +1,5 @@
 /** Rows as write operations. Knows nothing of transactions. */
-import { type AnyBulkWriteOperation, BSON, type Document } from 'mongodb';
+import { type AnyBulkWriteOperation, BSON, type Document, Timestamp } from 'mongodb';
 import { SyncError } from '../../errors.ts';
 import { toText } from '../../values/convert.ts';
 import { unrepresentable } from '../../values/fits.ts';
@@ -32,12 +32,15 @@ export class Operations {
   readonly #o: OperationOptions;
   readonly #encoders: readonly ValueEncoder[];
   readonly #keyIndexes: readonly number[];
+  /** Columns that may bring any type of BSON; an _id is never changed by the server. */
+  readonly #jsonNames: readonly string[];
   #seen = 0;
 
   constructor(options: OperationOptions) {
     this.#o = options;
     const { schema } = options;
     this.#encoders = schema.columns.map((column) => encoderFor(column, options));
+    this.#jsonNames = schema.columns.filter(({ name, type }) => type.kind === 'json' && name !== '_id').map(({ name }) => name);
     this.#keyIndexes = schema.key.map((name) => schema.columns.findIndex((column) => column.name === name));
   }
 
@@ -64,6 +67,7 @@ export class Operations {
     });
     this.#refuseLarge(document, keyText);
     const key = this.#key(row);
+    if (write === 'insert' || key === null) this.#refuseEmptyTimestamps(document, keyText);
     if (write === 'insert' || key === null) return { operation: { insertOne: { document } }, key, keyText, deleted: false };
     if (deletes === 'soft' && !schema.columns.some(({ name }) => name === softDeleteColumn)) unset[softDeleteColumn] = '';
     for (const name of schema.key) delete document[name];
@@ -129,6 +133,21 @@ export class Operations {
         key: this.#keyText(row),
         type: this.#encoders[index]?.type ?? '',
       });
+    }
+  }
+
+  /** The server would put its own time in their place: https://www.mongodb.com/docs/manual/reference/bson-types/#timestamps. Only an insert does so, and only with the outermost fields. */
+  #refuseEmptyTimestamps(document: Document, key: string): void {
+    const { collection } = this.#o;
+    for (const column of this.#jsonNames) {
+      const value: unknown = document[column];
+      if (value instanceof Timestamp && value.isZero())
+        throw unrepresentable('is the empty Timestamp(0, 0), for which an insert puts the time of day; write mode upsert keeps it', {
+          table: collection,
+          column,
+          key,
+          type: 'timestamp of BSON',
+        });
     }
   }
 

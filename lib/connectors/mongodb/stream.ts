@@ -2,7 +2,16 @@
  * A collection and then its changes. The position in the change stream is taken before the snapshot begins and kept in every cursor of the snapshot, so that what changes meanwhile is read again behind it:
  * changes are the whole document, and applying one twice gives the same.
  */
-import { BSON, type ChangeStream, type ChangeStreamDocument, type ChangeStreamOptions, type Collection, type Document, Timestamp } from 'mongodb';
+import {
+  BSON,
+  type ChangeStream,
+  type ChangeStreamDocument,
+  type ChangeStreamOptions,
+  type ClientSession,
+  type Collection,
+  type Document,
+  Timestamp,
+} from 'mongodb';
 import { SyncError } from '../../errors.ts';
 import { type Chunk, Operation, type ReadOptions } from '../connector.ts';
 import { elements } from './bson-reader.ts';
@@ -10,15 +19,20 @@ import { Chunker } from './chunker.ts';
 import { exactTypes, type Session } from './client.ts';
 import { rawDocuments, refuseUnordered } from './collection.ts';
 import type { Columns } from './columns.ts';
-import { decodeStream, encodeStream, positionValue, type StreamPosition } from './cursor.ts';
+import { decodeStream, encodeStream, positionValue, type StreamPosition, timeOf } from './cursor.ts';
 import { mongoError } from './errors.ts';
 import { jsonAt } from './json-text.ts';
 import { after } from './keyset.ts';
 
 /** How long an empty stream is waited for: the server answers at once where there is something. */
 const awaitMs = 250;
+/** How long is waited at most for what was there when the read began: the majority has to confirm it, and each shard of a cluster has to say that nothing comes before it. What takes longer is the next run's. */
+const catchUpMs = 2_000;
 /** Left for the engine to commit in before the deadline. */
 const reserveMs = 1_000;
+
+/** What an update changed beside the document after it: an event of both may pass the 16 MB that MongoDB sends. */
+const withoutUnused = [{ $project: { updateDescription: 0 } }];
 
 type Change = ChangeStreamDocument<Document>;
 
@@ -75,19 +89,39 @@ export class ChangeReader {
     const chunker = new Chunker(options);
     let boundary = encodeStream(name, { position, after: last });
     const filter = last === null ? {} : after(['_id'], [positionValue(last, name)]);
-    for await (const document of rawDocuments(this.#collection, { filter, fields: ['_id'] }, options.signal)) {
-      if (chunker.full(document.length)) yield chunker.take(boundary);
-      if (this.#columns.learn(document)) {
-        if (!chunker.empty) yield chunker.take(boundary);
-        yield this.#changedColumns(boundary);
-        return true;
+    const session = await this.#upToDate();
+    try {
+      const query = { filter, fields: ['_id'], ...(session === null ? {} : { session }) };
+      for await (const document of rawDocuments(this.#collection, query, options.signal)) {
+        if (chunker.full(document.length)) yield chunker.take(boundary);
+        if (this.#columns.learn(document)) {
+          if (!chunker.empty) yield chunker.take(boundary);
+          yield this.#changedColumns(boundary);
+          return true;
+        }
+        chunker.add(this.#columns.row(document), document.length);
+        boundary = encodeStream(name, { position, after: idText(document) });
       }
-      chunker.add(this.#columns.row(document), document.length);
-      boundary = encodeStream(name, { position, after: idText(document) });
+    } finally {
+      await session?.endSession();
     }
     options.signal.throwIfAborted();
     if (!chunker.empty) yield chunker.take(boundary);
     return false;
+  }
+
+  /** A session that reads nothing older than what the primary has now: a secondary that lags behind the position would leave out what came before it. Null for a standalone server. */
+  async #upToDate(): Promise<ClientSession | null> {
+    const { client, db, transactions } = this.#session;
+    if (!transactions) return null;
+    const session = client.startSession({ causalConsistency: true });
+    try {
+      await db.command({ ping: 1 }, { session, readPreference: 'primary' });
+      return session;
+    } catch (error) {
+      await session.endSession();
+      throw error;
+    }
   }
 
   /** Until nothing more is there, or what is there came after the read began. */
@@ -95,6 +129,8 @@ export class ChangeReader {
     const name = this.#collection.collectionName;
     const until = await this.#clusterTime();
     const chunker = new Chunker(options);
+    const giveUpAt = Date.now() + catchUpMs;
+    const late = (): boolean => options.deadline !== undefined && Date.now() > options.deadline - reserveMs;
     let position = from;
     let stream = this.#watch(position);
     try {
@@ -105,7 +141,8 @@ export class ChangeReader {
           // The token of the empty answer: the oplog may move on although nothing here changes
           const token: unknown = stream.resumeToken;
           if (token !== null && token !== undefined) position = moved(position, token);
-          break;
+          if (until === null || (timeOf(token) ?? until) >= until || Date.now() > giveUpAt || late()) break;
+          continue;
         }
         if (change.operationType === 'invalidate') {
           position = tokenPosition(change._id, true);
@@ -127,7 +164,7 @@ export class ChangeReader {
         }
         position = tokenPosition(change._id, false);
         if (until !== null && change.clusterTime instanceof Timestamp && change.clusterTime.toBigInt() > until) break;
-        if (options.deadline !== undefined && Date.now() > options.deadline - reserveMs) break;
+        if (late()) break;
       }
     } finally {
       await stream.close();
@@ -148,7 +185,7 @@ export class ChangeReader {
         : 'clusterTime' in position
           ? { startAtOperationTime: new Timestamp(BigInt(position.clusterTime)) }
           : { [position.startAfter ? 'startAfter' : 'resumeAfter']: BSON.EJSON.deserialize(position.token as Document, { relaxed: false }) };
-    return this.#collection.watch([], { fullDocument: 'updateLookup', maxAwaitTimeMS: awaitMs, ...exactTypes, ...from });
+    return this.#collection.watch(withoutUnused, { fullDocument: 'updateLookup', maxAwaitTimeMS: awaitMs, ...exactTypes, ...from });
   }
 
   #changedColumns(boundary: string): Chunk {
