@@ -5,6 +5,7 @@ import type { LockManager } from './contract.ts';
 import { type DefinitionStore, definitionStore } from './definitions.ts';
 import { type Epoch, epochStore } from './epoch.ts';
 import type { EtcdOptions } from './etcd/options.ts';
+import { type Identity, identityStore } from './identity.ts';
 import type { KvStore } from './kv.ts';
 import { type Leadership, leadership } from './leader.ts';
 import { lockManager } from './lock.ts';
@@ -19,6 +20,7 @@ export interface Coordination extends AsyncDisposable {
   readonly checkpoints: Checkpoints;
   readonly runs: Runs;
   readonly epoch: Epoch;
+  readonly identity: Identity;
   readonly schedule: Schedule;
   readonly continuations: Continuations;
   readonly definitions: DefinitionStore;
@@ -52,6 +54,7 @@ export function coordinationOver(store: KvStore): Coordination {
     checkpoints: checkpointStore(store),
     runs: runStore(store),
     epoch: epochStore(store),
+    identity: identityStore(store),
     schedule: scheduleStore(store),
     continuations: continuationStore(store),
     definitions: definitionStore(store),

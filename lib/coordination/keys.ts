@@ -13,6 +13,8 @@ function part(name: string, what: string): string {
 
 export const keys = {
   epoch: 'meta/epoch',
+  /** Made with the first run, never changed. */
+  identity: 'meta/identity',
   definitions: (kind: string): string => `${kind}/`,
   definition: (kind: string, name: string): string => `${kind}/${part(name, 'name')}`,
   leaders: 'leader/',

@@ -1,11 +1,11 @@
 /** Rows that `onError: deadLetter` has set aside: listed, and written again once their cause is gone. */
-import { randomUUID } from 'node:crypto';
 import type { SyncDefinition } from '../config/definition.ts';
 import type { Destination, RowChunk, StoredDeadLetter, Writer } from '../connectors/connector.ts';
 import type { HeldLock } from '../coordination/contract.ts';
 import { isRowError, SyncError, toSyncError } from '../errors.ts';
 import { rowFromText } from '../values/row-json.ts';
 import type { Schema } from '../values/types.ts';
+import { originOf, sameBatchOrigin } from './batch-id.ts';
 import type { EngineDeps, Opened, RunOptions } from './deps.ts';
 import { takeLocks } from './locks.ts';
 import { destinationRequest, sourceRequest } from './open-ends.ts';
@@ -71,6 +71,7 @@ async function replayUnder(run: Run, deps: EngineDeps, { from, to, lock }: Repla
   const target = await destination.prepare(schema);
   const letters = await lettersOf(destination, definition);
   const epoch = await deps.coordination.epoch.get();
+  const origin = originOf(await deps.coordination.identity.get(), target.schema.name);
   await using writer = await destination.open(target, { sync: definition.name, shard: '0', epoch, fence: lock.fence, enforced: true });
   const { checkpoints } = deps.coordination;
   let revision = (await checkpoints.load(definition.name, '0'))?.revision ?? 0n;
@@ -84,7 +85,7 @@ async function replayUnder(run: Run, deps: EngineDeps, { from, to, lock }: Repla
       await writer.discard();
       continue;
     }
-    const batchId = randomUUID();
+    const batchId = sameBatchOrigin(writer.committed.batchId, origin);
     const committed = await writer.commit({ batchId, cursor, resolved });
     run.tally.add({ read: resolved.length, filtered: 0, deadLettered: 0, bytes: 0 }, committed, definition.name);
     const checkpoint = { epoch, fence: lock.fence, seq: committed.seq, batchId, cursor, at: new Date().toISOString() };

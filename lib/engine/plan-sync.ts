@@ -3,6 +3,7 @@ import type { SyncDefinition } from '../config/definition.ts';
 import type { Cursor, Destination, DestinationState, Mode, Source, Target, WriteMode } from '../connectors/connector.ts';
 import { toSyncError } from '../errors.ts';
 import { type Schema, typeName } from '../values/types.ts';
+import { originOf } from './batch-id.ts';
 import type { EngineDeps } from './deps.ts';
 import { knownState } from './known-state.ts';
 import { destinationRequest, sourceRequest } from './open-ends.ts';
@@ -43,10 +44,20 @@ async function startOf(planned: Planned): Promise<Cursor | null> {
   const { definition, deps, source, destination, schema, target, state, warnings } = planned;
   const checkpoint = await deps.coordination.checkpoints.load(definition.name, '0');
   const epoch = await deps.coordination.epoch.get();
+  const identity = await deps.coordination.identity.peek();
   try {
     // The run's own fence is not known before it holds the lock; it will be above every fence of a store that has not gone back.
     const fence = state !== null && state.epoch === epoch ? state.fence : 0n;
-    reconcile({ definition, state, checkpoint, target, epoch, fence, existing: 'refuse' });
+    reconcile({
+      definition,
+      state,
+      checkpoint,
+      target,
+      epoch,
+      fence,
+      origin: identity === null ? null : originOf(identity, target.schema.name),
+      existing: 'refuse',
+    });
   } catch (error) {
     warnings.push(toSyncError(error).message);
   }

@@ -15,10 +15,10 @@ export interface PositionEnds {
 
 /**
  * Whether both ends put the values of a column into the same order. Texts follow a collation, which the ends need not share, and systems compare UUIDs by different
- * bytes first: what is the largest at one end may stand in the middle at the other, and rows would be read twice or never.
+ * bytes first, MariaDB's versions among themselves (MDEV-29959): what is the largest at one end may stand in the middle at the other, and rows would be read twice or never.
  */
 function sameOrder(type: LogicalType, { source, destination }: PositionEnds): boolean {
-  if (type.kind === 'uuid') return source.system === destination.system;
+  if (type.kind === 'uuid') return source.system === destination.system && source.system !== 'mysql';
   return type.kind !== 'string' && type.kind !== 'json';
 }
 

@@ -6,7 +6,9 @@
  * | nothing committed     | nothing committed   | at the beginning; refused where an insert would stand beside rows of unknown origin |
  * | nothing committed     | a checkpoint        | refused: the destination was emptied, restored or exchanged                       |
  * | seq n, no table       | any                 | refused: what stands before the cursor was dropped, or is in a table of another name |
+ * | seq n, of another table | any               | refused: the definition names another table than before, or is another's of the same name |
  * | seq n                 | no checkpoint       | refused: the store was wiped                                                      |
+ * | seq n, by another store | a checkpoint      | refused: another deployment has a sync of the same name                           |
  * | seq n, fence ≥ ours   | any                 | refused: the store went back in time                                              |
  * | seq n                 | seq m, m ≤ n        | at the destination's cursor                                                       |
  * | seq n                 | seq m, m > n        | at the destination's cursor: it was restored, and the source still has what follows (or says `RESYNC_REQUIRED`) |
@@ -17,6 +19,7 @@ import type { SyncDefinition } from '../config/definition.ts';
 import type { DestinationState, Target } from '../connectors/connector.ts';
 import type { Checkpoint } from '../coordination/contract.ts';
 import { type ErrorCode, SyncError } from '../errors.ts';
+import { type Origin, originIn } from './batch-id.ts';
 import type { Existing } from './deps.ts';
 
 /** `resume`: the cursor that the claim returns. `seed`: the user's choice where nothing fits. */
@@ -30,6 +33,8 @@ export interface Findings {
   readonly epoch: bigint;
   readonly fence: bigint;
   readonly existing: Existing;
+  /** Of this run's batches; null where the store has no identity yet. */
+  readonly origin: Origin | null;
 }
 
 const choices =
@@ -37,11 +42,21 @@ const choices =
   '`--existing replace` empties the destination and copies everything anew.';
 
 function problem(findings: Findings): { code: ErrorCode; what: string; raiseEpoch: boolean } | null {
-  const { definition, state, checkpoint, target, epoch, fence } = findings;
+  const { definition, state, checkpoint, target, epoch, fence, origin } = findings;
   const { name: sync, mode, write } = definition;
   const table = target.schema.name;
   const stored = checkpoint !== null && checkpoint.seq > 0n;
-  if (state !== null && (state.epoch > epoch || (state.epoch === epoch && state.fence > fence))) {
+  const rewound = state !== null && (state.epoch > epoch || (state.epoch === epoch && state.fence > fence));
+  const goesOn = write !== 'replace' && mode !== 'lastDestinationId' && mode !== 'lastDestinationTimestamp';
+  const last = state === null || state.cursor === null || !goesOn ? null : originIn(state.batchId);
+  if (checkpoint !== null && last !== null && origin !== null && last.store !== origin.store) {
+    return {
+      code: 'CHECKPOINT_CONFLICT',
+      raiseEpoch: rewound,
+      what: `The last batch of sync ${sync} in ${table} was written through another coordination store: another deployment has a sync of the same name, and both would go on from each other's positions. Give one of them another name.`,
+    };
+  }
+  if (rewound) {
     return {
       code: 'STORE_REWOUND',
       raiseEpoch: true,
@@ -49,13 +64,20 @@ function problem(findings: Findings): { code: ErrorCode; what: string; raiseEpoc
     };
   }
   // A full pass that replaces, and the modes that ask the destination itself, need no position.
-  if (write === 'replace' || mode === 'lastDestinationId' || mode === 'lastDestinationTimestamp') return null;
+  if (!goesOn) return null;
   if (state !== null && state.seq > 0n) {
     if (state.cursor !== null && !target.existed) {
       return {
         code: 'RESYNC_REQUIRED',
         raiseEpoch: false,
         what: `${table} is not there, but sync ${sync} has committed ${state.seq} batches up to a position: the rows before it were dropped, or are in a table of another name.`,
+      };
+    }
+    if (last !== null && origin !== null && last.table !== origin.table) {
+      return {
+        code: 'RESYNC_REQUIRED',
+        raiseEpoch: false,
+        what: `Sync ${sync} has committed ${state.seq} batches up to a position, but not to ${table}: the rows before the position are in a table of another name. Either the definition named that one, or another definition has a sync of the same name; then give one of them another name.`,
       };
     }
     if (checkpoint !== null) return null;

@@ -2,7 +2,7 @@ import type { Cursor, Destination, Source, Target, Writer } from '../connectors/
 import type { HeldLock } from '../coordination/contract.ts';
 import { SyncError } from '../errors.ts';
 import type { Schema } from '../values/types.ts';
-import { isStaged } from './batch-id.ts';
+import { isStaged, type Origin, originOf } from './batch-id.ts';
 import type { EngineDeps, Opened } from './deps.ts';
 import { knownClaim, knownState } from './known-state.ts';
 import { compileMasks } from './mask.ts';
@@ -55,11 +55,22 @@ async function claimAndTransfer(open: Open): Promise<TransferEnd> {
   const stored = await checkpoints.load(definition.name, shard);
   let epoch = await deps.coordination.epoch.get();
   const state = await knownState(destination, stored);
-  const findings = { definition, state, checkpoint: stored, epoch, fence: lock.fence, existing: options.existing ?? 'refuse' };
+  const identity = await deps.coordination.identity.get();
+  const reconciled = (target: Target): Start =>
+    reconcile({
+      definition,
+      state,
+      checkpoint: stored,
+      target,
+      epoch,
+      fence: lock.fence,
+      origin: originOf(identity, target.schema.name),
+      existing: options.existing ?? 'refuse',
+    });
   // Looked at before it is made: a table that a refused run had made would pass for the one that is missing
-  if (state !== null && state.cursor !== null) reconcile({ ...findings, target: await destination.prepare(schema, { dryRun: true }) });
+  if (state !== null && state.cursor !== null) reconciled(await destination.prepare(schema, { dryRun: true }));
   const target = await destination.prepare(schema);
-  const found = reconcile({ ...findings, target });
+  const found = reconciled(target);
   // The user's choice holds until it is stored, although the reason for it may be gone: an attempt before has made the table, or the first checkpoint
   const start = found.kind === 'resume' && run.unseeded !== null ? run.unseeded : found;
   run.unseeded = start.kind === 'seed' ? start : null;
@@ -77,7 +88,8 @@ async function claimAndTransfer(open: Open): Promise<TransferEnd> {
   const isMisplaced = cursor !== null && isStaged(batchId) !== (definition.write === 'replace');
   const at = isMisplaced ? null : await position(open, { start, writer, schema, target: target.schema, stored: stored?.cursor ?? null });
   // Awaited here: the writer is disposed of where this scope ends.
-  return await transfer(open, { writer, schema, target, epoch, revision, from: at, seed: start.kind === 'seed', isMisplaced });
+  const origin = originOf(identity, target.schema.name);
+  return await transfer(open, { writer, schema, target, epoch, origin, revision, from: at, seed: start.kind === 'seed', isMisplaced });
 }
 
 async function clear(open: Open, target: Target): Promise<void> {
@@ -105,11 +117,21 @@ async function position(open: Open, found: { start: Start; writer: Writer; schem
 
 async function transfer(
   open: Open,
-  at: { writer: Writer; schema: Schema; target: Target; epoch: bigint; revision: bigint; from: Cursor | null; seed: boolean; isMisplaced: boolean },
+  at: {
+    writer: Writer;
+    schema: Schema;
+    target: Target;
+    epoch: bigint;
+    origin: Origin;
+    revision: bigint;
+    from: Cursor | null;
+    seed: boolean;
+    isMisplaced: boolean;
+  },
 ): Promise<TransferEnd> {
   const { run, deps, context, source, shard } = open;
   const { definition, options } = run;
-  const { writer, schema, target, epoch, revision, from } = at;
+  const { writer, schema, target, epoch, origin, revision, from } = at;
   run.cursor = from;
   if (options.onProgress !== undefined && run.totalRows === null) {
     const remaining = await source.remaining?.(from);
@@ -126,6 +148,7 @@ async function transfer(
     from,
     lock: context.lock,
     epoch,
+    origin,
     shard,
     checkpoints: deps.coordination.checkpoints,
     revision,

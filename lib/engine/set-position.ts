@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { SyncDefinition } from '../config/definition.ts';
 import type { Cursor } from '../connectors/connector.ts';
 import { SyncError } from '../errors.ts';
+import { newBatchId, originOf } from './batch-id.ts';
 import type { EngineDeps } from './deps.ts';
 import { knownClaim, knownState } from './known-state.ts';
 import { takeLocks } from './locks.ts';
@@ -81,7 +82,8 @@ export async function setPosition(definition: SyncDefinition, deps: EngineDeps, 
     revision = await checkpoints.save(sync, '0', { checkpoint: first, expected: 0n, lock });
   }
   await using writer = await destination.open(target, { sync, shard: '0', epoch, fence: lock.fence, enforced: true, ...knownClaim(destination, stored) });
-  const batchId = randomUUID();
+  const origin = originOf(await deps.coordination.identity.get(), target.schema.name);
+  const batchId = newBatchId({ staged: false, origin });
   const { seq } = await writer.commit({ batchId, cursor });
   await checkpoints.save(sync, '0', { checkpoint: { epoch, fence: lock.fence, seq, batchId, cursor, at: at() }, expected: revision, lock });
   return { set: true, seq };

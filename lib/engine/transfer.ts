@@ -7,7 +7,7 @@ import { type Chunk, type Cursor, type DeadLetter, Operation, type RowChunk, typ
 import type { CheckpointStore, HeldLock } from '../coordination/contract.ts';
 import { SyncError } from '../errors.ts';
 import type { Row, Schema } from '../values/types.ts';
-import { newBatchId } from './batch-id.ts';
+import { newBatchId, type Origin } from './batch-id.ts';
 import { attemptRows, rejectedLetter } from './set-aside.ts';
 import type { BatchCounts, Tally } from './tally.ts';
 
@@ -27,6 +27,7 @@ export interface TransferOptions {
   readonly from: Cursor | null;
   readonly lock: HeldLock;
   readonly epoch: bigint;
+  readonly origin: Origin;
   readonly shard: string;
   readonly checkpoints: CheckpointStore;
   /** Revision of the stored checkpoint. */
@@ -255,9 +256,9 @@ export class Transfer {
   }
 
   async #store(batch: OpenBatch, cursor: Cursor | null, final: boolean): Promise<void> {
-    const { writer, tally, definition, checkpoints, lock, epoch, shard, source } = this.#o;
+    const { writer, tally, definition, checkpoints, lock, epoch, origin, shard, source } = this.#o;
     const startedAt = Date.now();
-    const batchId = newBatchId({ staged: definition.write === 'replace' && !final });
+    const batchId = newBatchId({ staged: definition.write === 'replace' && !final, origin });
     const committed = await writer.commit({
       batchId,
       cursor,

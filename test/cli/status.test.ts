@@ -44,7 +44,7 @@ await describeWith(['etcd'], 'idra status over etcd', () => {
         sync: 'orders',
         lastSlot: '2026-01-01T10:05:00.000Z',
         lastRun: { report: { status: 'succeeded', written: 40 } },
-        checkpoint: { seq: expect.anything(), batchId: expect.stringMatching(/^[0-9a-f-]{36}$/) },
+        checkpoint: { seq: expect.anything(), batchId: expect.stringMatching(/^[0-9a-f-]{36}@/) },
         lag: { rows: 2 },
         lock: { holders: [expect.stringContaining('the-holder')], waiting: [expect.stringContaining('the-waiter')] },
       });

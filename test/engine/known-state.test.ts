@@ -42,7 +42,7 @@ describe('the state to go by', () => {
 
   it('lets a stateless destination resume, which would otherwise be taken for an emptied one', async () => {
     const target = { schema: orders, existed: true, hasRows: false };
-    const found = { definition: definition(), checkpoint, target, epoch: 1n, fence: 11n, existing: 'refuse' as const };
+    const found = { definition: definition(), checkpoint, target, epoch: 1n, fence: 11n, existing: 'refuse' as const, origin: null };
     expect(reconcile({ ...found, state: await knownState(destination({ stateless: true }), checkpoint) })).toEqual({ kind: 'resume' });
     expect(() => reconcile({ ...found, state: null })).toThrow(/RESYNC|checkpoint of sync/);
   });

@@ -1,9 +1,14 @@
 /** A position stands for the rows before it: where they are gone, a run that went on from it would leave a gap that nobody sees. */
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Destination } from '../../lib/connectors/connector.ts';
+import { openCoordination } from '../../lib/coordination/coordination.ts';
 import type { RunOptions } from '../../lib/engine/deps.ts';
+import { planSync } from '../../lib/engine/plan-sync.ts';
+import { runSync } from '../../lib/engine/run-sync.ts';
 import { setPosition } from '../../lib/engine/set-position.ts';
 import { SyncError } from '../../lib/errors.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { full, type Pair, pair } from './pair.ts';
 import { definition } from './samples.ts';
 
@@ -27,6 +32,40 @@ it('refuses a table that was dropped or renamed, as often as it is asked, and ma
   expect(tables(world)).toEqual([]);
   expect(await world.run({}, { existing: 'replace' })).toMatchObject({ status: 'succeeded', written: 3 });
   expect(copied(world)).toEqual([1, 2, 3]);
+});
+
+it('refuses a table of another name that is there already: the rows before the position are not in it', async () => {
+  await using world = await threeOrders();
+  world.b.exec('CREATE TABLE orders2 (id INTEGER PRIMARY KEY, v TEXT)');
+  world.a.exec("INSERT INTO orders VALUES (4, 'd')");
+  for (const _ of [1, 2])
+    expect(await world.run(elsewhere)).toMatchObject({ status: 'failed', error: { code: 'RESYNC_REQUIRED', message: expect.stringContaining('orders2') } });
+  expect((await planSync(definition(elsewhere), world.deps, signal)).warnings).toEqual([expect.stringContaining('orders2')]);
+  expect(await world.run()).toMatchObject({ status: 'succeeded', written: 1 });
+  expect(copied(world, 'orders2')).toEqual([]);
+  expect(await world.run(elsewhere, { existing: 'adopt' })).toMatchObject({ status: 'succeeded', written: 0 });
+  world.a.exec("INSERT INTO orders VALUES (5, 'e')");
+  expect(await world.run(elsewhere)).toMatchObject({ status: 'succeeded', written: 1 });
+  expect(copied(world, 'orders2')).toEqual([5]);
+});
+
+it('refuses to go on from the position of another deployment with a sync of the same name', async () => {
+  await using world = await threeOrders();
+  await using folder = await temporaryFolder();
+  await using coordination = await openCoordination({ path: join(folder.path, 'other.db') });
+  // As far as the other in its revisions, or the fence alone would tell
+  for (let n = 0; n < 20; n++) await coordination.schedule.pend('else', '{}');
+  const other = { ...world.deps, coordination };
+  expect(await runSync(definition(), other, { signal })).toMatchObject({ status: 'failed', error: { code: 'CHECKPOINT_MISSING' } });
+  expect(await runSync(definition(), other, { signal, existing: 'adopt' })).toMatchObject({ status: 'succeeded' });
+  for (let n = 0; n < 40; n++) await world.coordination.schedule.pend('else', '{}');
+  for (const _ of [1, 2])
+    expect(await world.run()).toMatchObject({
+      status: 'failed',
+      error: { code: 'CHECKPOINT_CONFLICT', message: expect.stringContaining('another deployment') },
+    });
+  expect(await world.run({}, { existing: 'adopt' })).toMatchObject({ status: 'succeeded' });
+  expect(await world.run()).toMatchObject({ status: 'succeeded' });
 });
 
 it('a table that lost its rows alone is no reason: whoever takes them out as a queue may do so', async () => {

@@ -16,6 +16,7 @@ const findings = (changes: Partial<Findings> = {}, of: Partial<SyncDefinition> =
   epoch: 0n,
   fence: 11n,
   existing: 'refuse',
+  origin: null,
   ...changes,
 });
 const codeOf = (f: Findings): string => {
