@@ -1,5 +1,5 @@
 /** Requests and replies that are lost on the way to MongoDB, and streams that end: what is stored is found again, what is not is done again. */
-import { type Collection, MongoClient, MongoServerError } from 'mongodb';
+import { type Collection, Int32, MongoClient, MongoServerError } from 'mongodb';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { SourceRequest } from '../../lib/connectors/connector.ts';
 import { config } from '../../lib/connectors/mongodb/config.ts';
@@ -62,6 +62,23 @@ await describeWith(['mongodb'], 'mongodb on a bad line', ({ mongodb }) => {
       expect(await open.destination.state()).toMatchObject({ seq: 2n, cursor: 'c2' });
       expect(await idsOf(orders.name)).toEqual([1, 2]);
     });
+
+    it.skipIf(!hasTransactions(mongodb))(
+      'a commit whose every reply is lost is decided by what is stored (with transactions only)',
+      { timeout: 60_000 },
+      async () => {
+        const orders: Schema = { ...schema(), key: [] };
+        await using open = await openWriter(harness, orders);
+        await open.writer.write(chunkOf([['1', 'once']]));
+        // The driver asks twice, five times over
+        proxy.swallowReplies({ after: 'commitTransaction', and: 'cut', times: 10 });
+        expect(await open.writer.commit(batchOf('c1'))).toEqual({ seq: 1n, written: 1, deleted: 0 });
+        expect(await idsOf(orders.name)).toEqual([1]);
+        proxy.heal();
+        await open.writer.write(chunkOf([['2', 'after']]));
+        expect(await open.writer.commit(batchOf('c2'))).toMatchObject({ seq: 2n });
+      },
+    );
 
     it('a connection cut in the middle of the rows: nothing moves, and the same batch again comes to the same end', { timeout: 60_000 }, async () => {
       const orders = schema();
@@ -147,6 +164,10 @@ await describeWith(['mongodb'], 'mongodb on a bad line', ({ mongodb }) => {
       expect(mongoError(new MongoServerError({ code, message: 'the server’s own words' }), 'read the changes of orders')).toMatchObject({
         code: 'RESYNC_REQUIRED',
         message: expect.stringContaining('checkpoint reset'),
+      });
+      // As the driver gives it where a request asks for exact types
+      expect(mongoError(new MongoServerError({ code: new Int32(code), message: 'again' }), 'read the changes of orders')).toMatchObject({
+        code: 'RESYNC_REQUIRED',
       });
     });
 

@@ -1,4 +1,4 @@
-import { MongoError, MongoNetworkError, MongoParseError, MongoServerError, MongoServerSelectionError } from 'mongodb';
+import { Int32, MongoError, MongoNetworkError, MongoParseError, MongoServerError, MongoServerSelectionError } from 'mongodb';
 import { type ErrorCode, type ErrorPlace, type Retry, SyncError } from '../../errors.ts';
 
 interface Meaning {
@@ -75,6 +75,8 @@ const meanings: Readonly<Record<number, Meaning>> = {
   260: gone,
   280: gone,
   286: gone,
+  115: { code: 'UNSUPPORTED', advice: 'this server does not know the command' },
+  40324: { code: 'UNSUPPORTED', advice: 'this server does not know a stage of the request' },
   40573: { code: 'UNSUPPORTED', advice: 'change streams need a replica set or a sharded cluster; use mode id or timestamp with a standalone server' },
   10334: { code: 'TOO_LARGE', advice: 'a document or change event is larger than MongoDB holds (16 MB)' },
   17280: { code: 'TOO_LARGE', advice: 'a key is too large for its index' },
@@ -94,7 +96,11 @@ const meanings: Readonly<Record<number, Meaning>> = {
 };
 
 export function serverCode(error: unknown): number | null {
-  return error instanceof MongoServerError && typeof error.code === 'number' ? error.code : null;
+  if (!(error instanceof MongoServerError)) return null;
+  // An Int32 where the request asked for exact types, as change streams do
+  const code: unknown = error.code;
+  if (code instanceof Int32) return code.value;
+  return typeof code === 'number' ? code : null;
 }
 
 export function hasLabel(error: unknown, label: string): boolean {
