@@ -78,6 +78,8 @@ export async function planSync(definition: SyncDefinition, deps: EngineDeps, sig
   const before = await destination.prepare(schema, { dryRun: true });
   const state = await knownState(destination, await deps.coordination.checkpoints.load(definition.name, '0'));
   const cursor = await startOf({ definition, deps, source, destination, schema, target: before, state, warnings });
+  if (definition.mode === 'full' && definition.write === 'insert' && state !== null && state.seq > 0n && state.cursor === null)
+    warnings.push('The rows are there from an earlier run, and would be added once more: with mode full, write replace or upsert keeps one copy.');
   const [holder] = await deps.coordination.locks.queue(definition.name);
   const remaining = await source.remaining?.(cursor);
   const raw = chooseRawFormat(definition, source, before);

@@ -103,8 +103,11 @@ describe('what does not go together', () => {
     expect(warnings({ mode: 'timestamp', cursor: { column: 'at' } })).toEqual([
       'syncs[0].cursor: has no key: rows of the same timestamp are read and committed as one group, however large it is',
     ]);
-    expect(warnings({ cursor: { column: 'at' } })).toEqual(['syncs[0].cursor.column: has no effect with mode full']);
-    expect(warnings({ cursor: { nulls: 'include' } })).toEqual(['syncs[0].cursor.nulls: has no effect with mode full']);
+    expect(warnings({ write: 'insert', cursor: { column: 'at' } })).toEqual(['syncs[0].cursor.column: has no effect with mode full']);
+    expect(warnings({ write: 'insert', cursor: { nulls: 'include' } })).toEqual(['syncs[0].cursor.nulls: has no effect with mode full']);
+    expect(warnings({})).toEqual([
+      'syncs[0]: reads everything on each run and adds it to what is there (mode full, write insert): write replace or upsert keeps one copy',
+    ]);
     expect(warnings(byTime)).toEqual([]);
   });
 

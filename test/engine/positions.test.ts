@@ -171,3 +171,14 @@ describe('a pass that replaces', () => {
     expect(copied(world, 'copy')).toEqual(all);
   });
 });
+
+it('a plan tells of rows that would be added once more', async () => {
+  await using world = await pair();
+  world.a.exec("CREATE TABLE orders (id INTEGER, v TEXT); INSERT INTO orders VALUES (1, 'a')");
+  const sync = { ...full, write: 'insert', key: [] } as const;
+  const warnings = async (write: 'insert' | 'replace') => (await planSync(definition({ ...sync, write }), world.deps, signal)).warnings;
+  expect(await warnings('insert')).toEqual([]);
+  expect(await world.run(sync)).toMatchObject({ status: 'succeeded', written: 1 });
+  expect(await warnings('insert')).toEqual([expect.stringContaining('once more')]);
+  expect(await warnings('replace')).toEqual([]);
+});

@@ -30,7 +30,8 @@ function outcome(report: Report): string {
   }
   if (deadLettered > 0) parts.push(`${counted(deadLettered, 'row')} set aside`);
   const details = [duration(durationMs)];
-  if (read > 0 && durationMs > 500) details.push(rate(read, durationMs));
+  // A few rows have no speed: their time is that of connecting
+  if (read >= 1000 && durationMs > 500) details.push(rate(read, durationMs));
   if (bytes > 0) details.push(byteSize(bytes));
   return `${parts.join(', ')}  (${details.join(', ')})`;
 }

@@ -78,7 +78,9 @@ export function s3Error(error: unknown, what: string, place: ErrorPlace = {}): S
     const message = error instanceof Error ? error.message : String(error);
     return new SyncError('INTERNAL', `Could not ${what}: ${message}${told === '' ? '' : ` (${told})`}.`, { ...place, cause: error });
   }
-  return new SyncError(meaning.code, `Could not ${what}: ${meaning.advice} (${told}).`, {
+  // S3 names it in its answer; the key alone does not tell which bucket was looked into
+  const bucket = name === 'NoSuchBucket' && error instanceof Error && 'BucketName' in error ? ` ${String(error.BucketName)}` : '';
+  return new SyncError(meaning.code, `Could not ${what}: ${meaning.advice}${bucket} (${told}).`, {
     ...place,
     cause: error,
     ...(meaning.retry === undefined ? {} : { retry: meaning.retry }),
