@@ -290,6 +290,17 @@ describe('sessions', () => {
   });
 });
 
+describe('a query that fails', () => {
+  it.each([
+    ['SELECT 1 AS id, (SELECT n FROM generate_series(1, 2) AS n) AS v', 'CONFIG_INVALID', 'gives several rows'],
+    ['SELECT n AS id, 1 / n AS v FROM generate_series(0, 2) AS n', 'VALUE_UNREPRESENTABLE', 'divides by zero'],
+    ["SELECT n AS id, ('secret' || n)::int AS v FROM generate_series(1, 2) AS n", 'VALUE_UNREPRESENTABLE', 'an expression of the query'],
+  ] as const)('says so of the query, and of no column that is written: %s', async (query, code, says) => {
+    const error = await failure(() => readTable(harness, 'unused', { options: harness.query(query) }), code, says);
+    expect(error.message).not.toMatch(/twice|column|secret/);
+  });
+});
+
 describe('rows that a trigger drops', () => {
   it.each(['insert', 'upsert', 'of a key twice', 'changes', 'replace'])('stop the batch before the position passes them: %s', async (way) => {
     const schema: Schema = { name: freshName('dropping'), columns: [column('id', 'int64', false), column('v', 'string')], key: ['id'] };

@@ -50,6 +50,13 @@ const rules: Readonly<Record<string, Rule>> = {
   P0: { code: 'ROW_REJECTED', says: 'a trigger or function refuses a row' },
 };
 
+/** In a statement that reads, the same states speak of the user's query or view, and of no column that is written to. */
+const readingRules: Readonly<Record<string, Rule>> = {
+  '21': { code: 'CONFIG_INVALID', says: 'a subquery that stands for one value gives several rows' },
+  '22': { code: 'VALUE_UNREPRESENTABLE', says: 'an expression of the query, view or condition fails for a value' },
+  '22012': { code: 'VALUE_UNREPRESENTABLE', says: 'the query or view divides by zero for some row' },
+};
+
 const networkErrors: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -67,6 +74,8 @@ const networkErrors: ReadonlySet<string> = new Set([
 export interface ErrorContext extends ErrorPlace {
   /** What was being done, as the start of the message: `Reading public.orders`. */
   readonly doing: string;
+  /** Rows were read, not written. */
+  readonly reading?: boolean;
   /** The connection is gone: an error without a code means just that. */
   readonly lost?: boolean;
 }
@@ -74,8 +83,8 @@ export interface ErrorContext extends ErrorPlace {
 /** Anything that the driver throws. `retry` and code come from SQLSTATE or errno alone. */
 export function postgresError(error: unknown, context: ErrorContext): SyncError {
   if (error instanceof SyncError) return error;
-  const { doing, lost = false, ...place } = context;
-  if (error instanceof pg.DatabaseError && error.code !== undefined) return databaseError(error, error.code, { doing, place });
+  const { doing, lost = false, reading = false, ...place } = context;
+  if (error instanceof pg.DatabaseError && error.code !== undefined) return databaseError(error, error.code, { doing, place, reading });
   const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
   if (code !== undefined && networkErrors.has(code))
     return new SyncError('CONNECTION_FAILED', `${doing} failed: the connection to PostgreSQL could not be made or was lost (${code}).`, {
@@ -92,8 +101,12 @@ export function postgresError(error: unknown, context: ErrorContext): SyncError 
   return new SyncError('INTERNAL', `${doing} failed: ${error instanceof Error ? error.message : String(error)}`, { ...place, cause: error });
 }
 
-function databaseError(error: pg.DatabaseError, sqlState: string, { doing, place }: { doing: string; place: ErrorPlace }): SyncError {
-  const rule = rules[sqlState] ?? rules[sqlState.slice(0, 3)] ?? rules[sqlState.slice(0, 2)] ?? { code: 'INTERNAL' as const };
+function databaseError(error: pg.DatabaseError, sqlState: string, about: { doing: string; place: ErrorPlace; reading: boolean }): SyncError {
+  const { doing, place, reading } = about;
+  const states = [sqlState, sqlState.slice(0, 3), sqlState.slice(0, 2)];
+  const rule = [...(reading ? [readingRules] : []), rules].flatMap((known) => states.flatMap((state) => known[state] ?? []))[0] ?? {
+    code: 'INTERNAL' as const,
+  };
   const quotesRows = rule.code === 'VALUE_UNREPRESENTABLE' || rule.code === 'ROW_REJECTED';
   // Where it happened, never what: the rest of this text is the value
   const [, line, copied] = /^COPY .*?, line ([0-9]+)(?:, column ([^:]+))?/s.exec(error.where ?? '') ?? [];

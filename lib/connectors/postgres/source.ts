@@ -219,6 +219,6 @@ export class PostgresSource implements Source {
   #place(doing: string): ErrorContext {
     // A condition is part of each statement, and what is wrong with it shows only there
     const condition = this.#request.where === undefined ? '' : ' (with `where`)';
-    return { doing: `${doing} ${this.#relation.name}${condition}`, table: this.#relation.name, sync: this.#request.sync, lost: this.#session.lost };
+    return { doing: `${doing} ${this.#relation.name}${condition}`, table: this.#relation.name, sync: this.#request.sync, reading: true, lost: this.#session.lost };
   }
 }
