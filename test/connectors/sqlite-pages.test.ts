@@ -6,6 +6,14 @@ import type { SourceRequest } from '../../lib/connectors/connector.ts';
 import { openSource } from '../../lib/connectors/sqlite/source.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
+const request: SourceRequest = {
+  sync: 'pages',
+  options: { table: 't', integerTimes: 'refuse' },
+  mode: 'id',
+  cursor: { key: [], lookbackSeconds: 0, nulls: 'refuse' },
+  peer: 'postgres',
+};
+
 describe('pages by rowid', () => {
   it.each([7, 1000])('hand over every row once, in order, at most %i to a chunk', async (maxRows) => {
     await using folder = await temporaryFolder();
@@ -27,13 +35,6 @@ describe('pages by rowid', () => {
     for (const [i, id] of ids.entries()) insert.run(id, note(i));
     database.exec('COMMIT');
     database.close();
-    const request: SourceRequest = {
-      sync: 'pages',
-      options: { table: 't', integerTimes: 'refuse' },
-      mode: 'id',
-      cursor: { key: [], lookbackSeconds: 0, nulls: 'refuse' },
-      peer: 'postgres',
-    };
     await using source = await openSource({ type: 'sqlite', path }, request);
     const expected = ids.map((id, i) => [String(id), note(i)]);
     const read = async (from: string | null): Promise<{ rows: unknown[][]; boundaries: (string | null)[] }> => {
@@ -54,5 +55,19 @@ describe('pages by rowid', () => {
     expect(rest.rows).toEqual(expected.slice(expected.length - rest.rows.length));
     expect(rest.rows.length).toBeLessThan(expected.length);
     expect((await read(all.boundaries.at(-1) ?? null)).rows).toEqual([]);
+  });
+
+  it.each([1, 10])('rows of a large table are estimated where each %i. rowid is taken', async (step) => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'many.db');
+    const database = new Sqlite(path);
+    database.exec('CREATE TABLE t (id INTEGER PRIMARY KEY)');
+    database.exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000) INSERT INTO t SELECT i * ${step} FROM n`);
+    database.close();
+    await using source = await openSource({ type: 'sqlite', path }, request);
+    const left = await source.remaining?.(null);
+    expect(left?.exact).toBe(false);
+    expect(Math.abs((left?.rows ?? 0) - 30_000)).toBeLessThan(20);
+    expect(await source.remaining?.(source.cursorAfter?.([String(29_990 * step)]) ?? null)).toEqual({ rows: 10, exact: true });
   });
 });

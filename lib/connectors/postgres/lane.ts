@@ -14,6 +14,9 @@ export interface CopyTarget {
   readonly format: 'text' | 'binary';
 }
 
+/** The connection was lost inside a batch, and with it what the batch had written. */
+export class BatchLost extends Error {}
+
 type CopyStream = ReturnType<typeof pgCopy.from>;
 
 /** Buffered in the stream before `send` waits. */
@@ -44,7 +47,7 @@ export class Lane implements AsyncDisposable {
   /** Connected anew where the connection is gone; a transaction does not survive that. */
   async session(): Promise<Session> {
     if (this.#session === null || this.#session.lost) {
-      if (this.#begun) throw new SyncError('CONNECTION_FAILED', 'The connection to PostgreSQL was lost inside a batch.', { retry: 'now' });
+      if (this.#begun) throw new BatchLost();
       this.#session = await Session.open(this.#settings, this.#application);
     }
     return this.#session;

@@ -5,7 +5,7 @@ import type { Statement } from '../sql/dialect.ts';
 import { fencedError, readState, type StateStatements } from '../sql/state.ts';
 import { rowEncoder } from './encoder.ts';
 import { droppedRows, postgresError, sqlState } from './errors.ts';
-import type { CopyTarget, Lane } from './lane.ts';
+import { BatchLost, type CopyTarget, type Lane } from './lane.ts';
 import {
   batchTable,
   changesTable,
@@ -49,6 +49,8 @@ export class PostgresWriter implements Writer {
   readonly pipelined: boolean;
   readonly #setup: WriterSetup;
   readonly #encoders: readonly [RowEncoder, RowEncoder];
+  /** Where rows without operations go. */
+  readonly #rowsInto: string;
   readonly #counts = new Map<Lane, Counts>();
   #committed: DestinationState;
   #turn: 0 | 1 = 0;
@@ -63,7 +65,8 @@ export class PostgresWriter implements Writer {
     this.#setup = setup;
     this.pipelined = setup.lanes[0] !== setup.lanes[1];
     this.#committed = setup.committed;
-    const { table } = setup;
+    const { table, upsert } = setup;
+    this.#rowsInto = `${upsert ? batchTable : (table.stage ?? table.place.sql)} (${names(table)})`;
     const columns = table.incoming.columns.map((incoming, i) => ({ incoming, target: table.columns[i]?.type })).filter((column) => column.target !== undefined);
     const key = table.incoming.key.map((name) => table.incoming.columns.findIndex((column) => column.name === name)).filter((i) => i >= 0);
     const encoder = (): RowEncoder => rowEncoder(columns as EncodedColumn[], { table: table.place.name, key });
@@ -170,7 +173,7 @@ export class PostgresWriter implements Writer {
     const { table } = this.#setup;
     if (chunk.kind === 'raw') {
       if (chunk.rowCount === 0) return;
-      await this.#copyInto(lane, encoder, { into: this.#into(), format: 'binary' });
+      await this.#copyInto(lane, encoder, { into: this.#rowsInto, format: 'binary' });
       await lane.send(chunk.data, chunk.rowCount);
       this.#count(lane).written += chunk.rowCount;
       return;
@@ -178,7 +181,7 @@ export class PostgresWriter implements Writer {
     if (chunk.rows.length === 0) return;
     const { operations } = chunk;
     const { format } = encoder;
-    const target: CopyTarget = { into: operations === undefined ? this.#into() : `${changesTable} (${names(table)}, ${operationColumn})`, format };
+    const target: CopyTarget = { into: operations === undefined ? this.#rowsInto : `${changesTable} (${names(table)}, ${operationColumn})`, format };
     if (operations !== undefined && table.key.length === 0)
       throw new SyncError(
         'KEY_REQUIRED',
@@ -193,12 +196,6 @@ export class PostgresWriter implements Writer {
     const counts = this.#count(lane);
     counts.written += chunk.rows.length - deleted;
     counts.deleted += deleted;
-  }
-
-  /** Where rows without operations go. */
-  #into(): string {
-    const { table, upsert } = this.#setup;
-    return `${upsert ? batchTable : (table.stage ?? table.place.sql)} (${names(table)})`;
   }
 
   async #copyInto(lane: Lane, encoder: RowEncoder, target: CopyTarget): Promise<void> {
@@ -309,7 +306,7 @@ export class PostgresWriter implements Writer {
   /** A connection that is lost may have been ended by a newer holder; a lock that an older one holds is freed for the next try. */
   async #explain(error: unknown, lane: Lane): Promise<SyncError> {
     const { table, claim, unblock, readState: stored } = this.#setup;
-    const explained = postgresError(error, { doing: `Writing ${table.place.name}`, table: table.place.name, lost: lane.lost });
+    const explained = postgresError(error, { doing: `Writing ${table.place.name}`, table: table.place.name, lost: lane.lost || error instanceof BatchLost });
     if (!claim.enforced) return explained;
     if (sqlState(error) === '55P03') await unblock();
     if (explained.code !== 'CONNECTION_FAILED') return explained;

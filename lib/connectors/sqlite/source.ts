@@ -23,8 +23,10 @@ export interface SourceOptions {
 const chunkBytes = 48 * 1024;
 /** Rows asked for at once where they are read by rowid: few, since a page is whole in memory however large its rows turn out to be. */
 const pageRows = 32;
-/** Rows counted exactly before an estimate has to do: counting blocks the event loop. */
+/** Rows counted at the most: counting blocks the event loop. */
 const countLimit = 200_000;
+/** Rows of a whole table that an estimate is made from. */
+const sampledRows = 20_000;
 
 interface Piece {
   readonly rows: unknown[][];
@@ -112,19 +114,27 @@ class SqliteSource implements Source {
 
   async remaining(from: Cursor | null): Promise<Remaining> {
     try {
+      const about = from === null && this.#found.rowid && this.#request.where === undefined ? this.#estimate() : null;
+      if (about !== null) return { rows: about, exact: false };
       let rows = 0;
       for (const { body, params } of this.#plan.passes(from)) {
         const counted = this.#statements.first({ sql: `SELECT count(*) FROM (SELECT 1 ${body} LIMIT ${countLimit})`, params });
         rows += Number(counted?.[0] ?? 0);
-        if (rows < countLimit) continue;
-        if (from !== null || !this.#found.rowid || this.#request.where !== undefined) return {};
-        const span = this.#statements.first({ sql: `SELECT max(rowid) - min(rowid) + 1 FROM ${this.#found.relation.from}`, params: [] });
-        return { rows: Math.max(countLimit, Number(span?.[0] ?? 0)), exact: false };
+        if (rows >= countLimit) return {};
       }
       return { rows, exact: true };
     } catch (error) {
       throw statementError(error, `count the rows of ${this.#found.title}`, { table: this.#found.title });
     }
+  }
+
+  /** Rows of a large table, by how dense its first rowids lie: a count would read all of the file. Null for a small one. */
+  #estimate(): number | null {
+    const { from } = this.#found.relation;
+    const sample = `SELECT rowid AS id FROM ${from} ORDER BY rowid LIMIT ${sampledRows}`;
+    const ends = `SELECT count(*), min(id), max(id), (SELECT max(rowid) FROM ${from}) FROM (${sample})`;
+    const [counted = 0, first = 0, last = 0, end = 0] = (this.#statements.first({ sql: ends, params: [] }) ?? []).map(Number);
+    return counted < sampledRows ? null : Math.round((counted * (end - first + 1)) / (last - first + 1));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
