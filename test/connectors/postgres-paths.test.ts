@@ -296,7 +296,7 @@ describe('a query that fails', () => {
     ['SELECT n AS id, 1 / n AS v FROM generate_series(0, 2) AS n', 'VALUE_UNREPRESENTABLE', 'divides by zero'],
     ["SELECT n AS id, ('secret' || n)::int AS v FROM generate_series(1, 2) AS n", 'VALUE_UNREPRESENTABLE', 'an expression of the query'],
   ] as const)('says so of the query, and of no column that is written: %s', async (query, code, says) => {
-    const error = await failure(() => readTable(harness, 'unused', { options: harness.query(query) }), code, says);
+    const error = await failure(() => readTable(harness, 'unused', { options: harness.query?.(query) }), code, says);
     expect(error.message).not.toMatch(/twice|column|secret/);
   });
 });

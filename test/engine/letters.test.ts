@@ -76,6 +76,15 @@ it('a row of a column that has another name by now stays, and loses no value', a
   expect(world.b.prepare('SELECT * FROM orders').raw().all()).toEqual([[1, 'kept', null]]);
 });
 
+it('a row that only the table refuses is set aside as it is staged, and the others take the place of the old ones', async () => {
+  await using world = await pair();
+  world.a.exec("CREATE TABLE orders (id INTEGER PRIMARY KEY, note TEXT); INSERT INTO orders VALUES (1, 'a'), (2, NULL), (3, 'c')");
+  world.b.exec("CREATE TABLE orders (id INTEGER PRIMARY KEY, note TEXT NOT NULL); INSERT INTO orders VALUES (9, 'old')");
+  expect(await world.run({ ...full, write: 'replace', onError: 'deadLetter' })).toMatchObject({ status: 'succeeded', written: 2, deadLettered: 1 });
+  expect(world.b.prepare('SELECT id FROM orders').pluck().all()).toEqual([1, 3]);
+  expect(await lettersOf(world)).toMatchObject([{ place: 'id=2', code: 'ROW_REJECTED' }]);
+});
+
 it('a sync that replaces has nothing to replay into: the row would be gone with the stage', async () => {
   await using world = await pair();
   world.a.exec("CREATE TABLE orders (id INTEGER PRIMARY KEY, v DECIMAL TEXT(38,20)); INSERT INTO orders VALUES (1, '1'), (2, '0.12345678901234567891')");

@@ -20,7 +20,10 @@ export interface StageColumns {
 
 /** From the name on, as SQLite keeps it in its catalogue. */
 function definition(stage: string, { schema, targets }: StageColumns): string {
-  const definitions = targets.map(({ name, declared }) => `${quote(name)} ${/^[\w (),]*$/.test(declared) ? declared : ''}`);
+  // NULL is refused where a row can still be set aside, not when all of them take the place of the old ones
+  const definitions = targets.map(
+    ({ name, declared, nullable }) => `${quote(name)} ${/^[\w (),]*$/.test(declared) ? declared : ''}${nullable === false ? ' NOT NULL' : ''}`,
+  );
   if (schema.key.length > 0) definitions.push(`PRIMARY KEY (${schema.key.map(quote).join(', ')})`);
   return `${quote(stage)} (${definitions.join(', ')})`;
 }

@@ -18,6 +18,8 @@ export interface TargetColumn {
   readonly name: string;
   readonly declared: string;
   readonly affinity: Affinity;
+  /** False: the table refuses NULL. */
+  readonly nullable?: boolean;
   /** The rowid by another name: SQLite takes NULL in it for the next number. */
   readonly numbered?: boolean;
 }
