@@ -128,6 +128,10 @@ export function destinationNames(get: () => Harness): void {
     const harness = get();
     const cannot = (name: string): boolean => Object.hasOwn(harness.cannotHold, name);
     const text = fc.string({ unit: 'binary', maxLength: 40 }).map((value) => (cannot('NUL') ? value.replaceAll('\0', '') : value));
+    // Each number here is a double's shortest text, and so the same number however it is written
+    const plainJson = (row: Row): Row =>
+      row.map((value, i) => (columns[i]?.type.kind === 'json' && value !== null ? JSON.stringify(JSON.parse(String(value))) : value));
+    const spelled = (rows: readonly Row[]): readonly Row[] => (cannot('JSON digits past a double') ? rows.map(plainJson) : rows);
     const double = fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => (Object.is(value, -0) && cannot('negative zero') ? 0 : value));
     const hostileText = fc.oneof(
       text,
@@ -165,11 +169,11 @@ export function destinationNames(get: () => Harness): void {
           const schema: Schema = { name: freshName('any'), columns, key: ['id'] };
           const rows = values.map((each): Row => [...each] as Value[]).map((each) => (cannot('JSON NUL') ? withoutJsonNul(each) : each));
           await writeAll(harness, schema, rows, { write, batch: { cursor: null, final: true } });
-          expect(comparableRows(await harness.read(schema.name, columns), columns)).toEqual(comparableRows(rows, columns));
+          expect(comparableRows(spelled(await harness.read(schema.name, columns)), columns)).toEqual(comparableRows(spelled(rows), columns));
           const read = await readTable(harness, schema.name, { options: harness.source(schema.name, columns) });
           const indexes = columns.map(({ name }) => read.schema.columns.findIndex((column) => column.name === name));
           const inOrder = read.rows.map((row): Row => indexes.map((index) => row[index] ?? null));
-          expect(comparableRows(inOrder, columns)).toEqual(comparableRows(rows, columns));
+          expect(comparableRows(spelled(inOrder), columns)).toEqual(comparableRows(spelled(rows), columns));
         },
       ),
       { numRuns: 25 },

@@ -19,6 +19,8 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 
 interface Encrypted {
   readonly url: string;
+  /** A query with the cipher of its own session, or NULL. */
+  readonly cipher: string;
   /** Another certificate, for connections to come. */
   present(certificate: Certificate): Promise<void>;
 }
@@ -39,19 +41,28 @@ async function postgresTls(stack: AsyncDisposableStack): Promise<Encrypted> {
     await query('ALTER SYSTEM SET ssl = on');
     await query('SELECT pg_reload_conf()');
   };
-  return { url: server.url, present };
+  return { url: server.url, present, cipher: 'SELECT 1 AS id, cipher FROM pg_stat_ssl WHERE pid = pg_backend_pid()' };
 }
 
-async function mysqlTls(stack: AsyncDisposableStack, first: Certificate): Promise<Encrypted> {
+async function mysqlTls(stack: AsyncDisposableStack, first: Certificate, ca: string): Promise<Encrypted> {
   const server = stack.use(
-    await startMysql({ files: { 'server.crt': first.cert, 'server.key': first.key }, arguments: ['--ssl-cert=%/server.crt', '--ssl-key=%/server.key'] }),
+    await startMysql({
+      files: { 'ca.crt': ca, 'server.crt': first.cert, 'server.key': first.key },
+      // MySQL takes no certificate that its own authority, made by itself unless it is given one, has not signed
+      arguments: ['--ssl-ca=%/ca.crt', '--ssl-cert=%/server.crt', '--ssl-key=%/server.key'],
+    }),
   );
+  const query = async (sql: string): Promise<unknown> => {
+    const connection = await mysql.createConnection({ uri: server.url });
+    return (await connection.query(sql).finally(() => connection.end()))[0];
+  };
+  const isMariadb = JSON.stringify(await query('SELECT VERSION()')).includes('MariaDB');
   const present = async ({ cert, key }: Certificate): Promise<void> => {
     await write(server.process.folder, { 'server.crt': cert, 'server.key': key }, unprivileged('mysql'));
-    const connection = await mysql.createConnection({ uri: server.url });
-    await connection.query('FLUSH SSL').finally(() => connection.end());
+    await query(isMariadb ? 'FLUSH SSL' : 'ALTER INSTANCE RELOAD TLS');
   };
-  return { url: server.url, present };
+  const status = `${isMariadb ? 'information_schema' : 'performance_schema'}.SESSION_STATUS`.toLowerCase();
+  return { url: server.url, present, cipher: `SELECT 1 AS id, NULLIF(VARIABLE_VALUE, '') AS cipher FROM ${status} WHERE VARIABLE_NAME = 'SSL_CIPHER'` };
 }
 
 async function write(folder: string, files: Readonly<Record<string, string>>, account: ReturnType<typeof unprivileged>): Promise<void> {
@@ -62,23 +73,13 @@ async function write(folder: string, files: Readonly<Record<string, string>>, ac
 }
 
 const kinds = {
-  postgres: {
-    connector: postgresConnector,
-    config: postgresConfig,
-    start: postgresTls,
-    cipher: 'SELECT 1 AS id, cipher FROM pg_stat_ssl WHERE pid = pg_backend_pid()',
-  },
-  mysql: {
-    connector: mysqlConnector,
-    config: mysqlConfig,
-    start: mysqlTls,
-    cipher: "SELECT 1 AS id, NULLIF(VARIABLE_VALUE, '') AS cipher FROM information_schema.SESSION_STATUS WHERE VARIABLE_NAME = 'SSL_CIPHER'",
-  },
-} satisfies Record<string, { connector: Connector; config: ConnectorConfig; start: unknown; cipher: string }>;
+  postgres: { connector: postgresConnector, config: postgresConfig, start: postgresTls },
+  mysql: { connector: mysqlConnector, config: mysqlConfig, start: mysqlTls },
+} satisfies Record<string, { connector: Connector; config: ConnectorConfig; start: unknown }>;
 
 for (const kind of ['postgres', 'mysql'] as const) {
   await describeWith([kind], `encryption, ${kind}`, (servers) => {
-    const { connector, config, cipher } = kinds[kind];
+    const { connector, config } = kinds[kind];
     let made: Awaited<ReturnType<typeof certificates<Names>>>;
     let foreign: string;
     let server: Encrypted;
@@ -88,14 +89,14 @@ for (const kind of ['postgres', 'mysql'] as const) {
       const [folder, elsewhere] = [stack.use(await temporaryFolder()), stack.use(await temporaryFolder())];
       made = await certificates(folder.path, ['both', 'address', 'name', 'other'], altNames);
       foreign = (await certificates(elsewhere.path, [])).ca;
-      server = await kinds[kind].start(stack, made.of.both);
+      server = await kinds[kind].start(stack, made.of.both, made.ca);
       return () => stack.disposeAsync();
     }, 60_000);
 
     /** The cipher of a session that was opened with these fields; null: plain. */
     async function open(fields: object, url = server.url): Promise<string | null> {
       const connection = config.connection.parse({ type: kind, url, ...fields });
-      const options = config.source.parse({ query: cipher });
+      const options = config.source.parse({ query: server.cipher });
       const cursor = { key: ['id'], lookbackSeconds: 0, nulls: 'refuse' } as const;
       await using source = await connector.openSource(connection, { sync: 'tls', options, mode: 'full', cursor, peer: 'elsewhere' }, never);
       for await (const chunk of source.read({ from: null, maxRows: 10, maxBytes: 10_000 }, never))

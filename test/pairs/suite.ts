@@ -59,6 +59,8 @@ export async function pairsFrom(from: System): Promise<void> {
         await destination[Symbol.asyncDispose]();
       });
       const isRefused = (each: Case): boolean => {
+        // MariaDB keeps JSON as text, MySQL does not
+        if (to === 'mysql' && each.name === 'JSON digits past a double') return Object.hasOwn(destination.cannotHold, each.name);
         const sources = Object.hasOwn(refusedBy[to], each.name) ? refusedBy[to][each.name] : undefined;
         return sources !== undefined && (sources.length === 0 || sources.includes(from));
       };

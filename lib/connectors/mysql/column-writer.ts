@@ -160,14 +160,14 @@ function utc(value: Value): string {
   return /[+-][0-9]{2}:?[0-9]{2}$|Z$/.test(text) && text.length > 12 ? (utcText(text) ?? text) : text;
 }
 
-/** MySQL keeps numbers of JSON as 64-bit integers or doubles. Short ones survive that in any case. */
+/** MySQL keeps numbers of JSON as 64-bit integers or doubles: 1.10 becomes 1.1, which is the same number. Short ones survive that, but for exponents that a double lacks, and the sign of −0. */
 const jsonNumbersCheck: Check = (value) => {
   const text = String(value);
-  if (!/[0-9.eE+-]{15,}/.test(text)) return null;
+  if (!/[0-9.eE+-]{15,}|[0-9][eE][+-]?[0-9]{2}|-0(?![.0-9])/.test(text)) return null;
   const numbers = text.replace(/"(?:[^"\\]|\\.)*"/g, '""').match(/-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/g) ?? [];
   const kept = (number: string): boolean =>
-    integerCheck(integerRanges.int64)(number) === null || integerCheck(integerRanges.uint64)(number) === null || survivesDouble(number);
-  return numbers.every(kept) ? null : 'has numbers with more digits than JSON columns keep';
+    number !== '-0' && (integerCheck(integerRanges.int64)(number) === null || integerCheck(integerRanges.uint64)(number) === null || survivesDouble(number));
+  return numbers.every(kept) ? null : 'has numbers that JSON columns change: they keep 64-bit integers and doubles';
 };
 
 function members(declared: string): string[] {

@@ -132,7 +132,15 @@ export function createStage(
   const { temporary, key } = options;
   const definitions = columns.map(({ name, facts }) => `${quote(name)} ${stageType(facts)} ${key.includes(name) ? 'NOT NULL' : 'NULL'}`);
   if (key.length > 0) definitions.push(`PRIMARY KEY (${key.map(quote).join(', ')})`);
+  else definitions.push(`${quote(rowNumber(columns))} BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY`);
   return `CREATE ${temporary ? 'TEMPORARY ' : ''}TABLE IF NOT EXISTS ${into} (${definitions.join(', ')}) ENGINE=InnoDB`;
+}
+
+/** Servers may demand a primary key of every table (sql_require_primary_key), and replicas look for each deleted row of a table without one by reading it whole. */
+function rowNumber(columns: readonly { name: string }[]): string {
+  let name = '_idra_row';
+  while (columns.some((column) => column.name.toLowerCase() === name)) name += '_';
+  return name;
 }
 
 export function stageType(facts: ColumnFacts): string {

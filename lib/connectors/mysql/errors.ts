@@ -17,6 +17,10 @@ const absent = { code: 'NOT_FOUND' } as const;
 const duplicate = { code: 'ROW_REJECTED', says: 'a row has a unique key that is there already' } as const;
 const reference = { code: 'ROW_REJECTED', says: 'a row breaks a foreign key' } as const;
 const unmade = { code: 'SCHEMA_MISMATCH' } as const;
+const keyless = {
+  code: 'SCHEMA_MISMATCH',
+  says: 'the server takes no table without a primary key: name one in the definition (key), or make the table with one',
+} as const;
 const changed = (says: string): Rule => ({ code: 'VALUE_UNREPRESENTABLE', says });
 const tooLarge = (says: string): Rule => ({ code: 'TOO_LARGE', says });
 
@@ -29,6 +33,8 @@ const rules: Readonly<Record<number, Rule>> = {
   1213: conflict,
   1614: conflict,
   3058: conflict,
+  // Group replication: another member changed the same rows first
+  3101: conflict,
   3572: conflict,
   1040: busy,
   1041: busy,
@@ -57,6 +63,8 @@ const rules: Readonly<Record<number, Rule>> = {
   1066: invalid,
   1111: invalid,
   1140: invalid,
+  1148: invalid,
+  3948: invalid,
   1222: invalid,
   1235: invalid,
   1241: invalid,
@@ -74,6 +82,8 @@ const rules: Readonly<Record<number, Rule>> = {
   1074: unmade,
   1117: unmade,
   1170: unmade,
+  1173: keyless,
+  3750: keyless,
   1049: absent,
   1051: absent,
   1054: absent,
@@ -104,6 +114,7 @@ const rules: Readonly<Record<number, Rule>> = {
   3140: changed('a value is no JSON'),
   3141: changed('a value is no JSON'),
   3144: changed('a value is no JSON'),
+  3157: changed('a JSON value is nested too deeply'),
   3156: changed('a JSON value is not of the type of its column'),
   1118: tooLarge('a row is longer than the table allows'),
   1153: tooLarge('a row is longer than max_allowed_packet of the server allows'),

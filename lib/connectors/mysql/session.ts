@@ -23,6 +23,8 @@ const fixedSettings = [
   // A reader that is held up by a slow destination is no fault, nor is a load that waits for its source
   'net_write_timeout = 3600',
   'net_read_timeout = 3600',
+  // Nor is a connection that waits for its turn
+  'wait_timeout = 28800',
   `innodb_lock_wait_timeout = ${lockTimeoutSeconds}`,
   `lock_wait_timeout = ${lockTimeoutSeconds}`,
 ];
@@ -113,7 +115,10 @@ export class Session implements AsyncDisposable {
       const session = new Session(connection, { server: readServer(rows[0] ?? []), name });
       await session.query('SET NAMES utf8mb4');
       await session.query(`SET SESSION ${fixedSettings.join(', SESSION ')}`);
-      await session.query(session.server.mariadb ? 'SET SESSION max_statement_time = 0' : 'SET SESSION max_execution_time = 0');
+      // MySQL answers with counts of rows that may be a day old
+      await session.query(
+        `SET SESSION ${session.server.mariadb ? 'max_statement_time = 0' : 'max_execution_time = 0, SESSION information_schema_stats_expiry = 0'}`,
+      );
       return session;
     } catch (error) {
       connection.on('error', () => undefined);

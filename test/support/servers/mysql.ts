@@ -1,6 +1,6 @@
 /** MariaDB or MySQL, whichever is there: row-based binary log on, LOAD DATA LOCAL allowed, nothing flushed to disk for safety's sake. */
 import { chown, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import mysql from 'mysql2/promise';
 import { unprivileged } from './account.ts';
 import { aptInstall } from './apt.ts';
@@ -23,6 +23,9 @@ const settings = [
   '--max-connections=200',
   '--max-allowed-packet=64M',
   '--skip-name-resolve',
+  // MySQL: the folder that its package was built for need not be there, and its second protocol listens on all addresses
+  '--secure-file-priv=',
+  '--loose-mysqlx=OFF',
 ];
 
 async function version(url: string): Promise<string> {
@@ -48,11 +51,17 @@ async function initialize(program: string, folder: string, account: { uid: numbe
   await runTool(installer, ['--no-defaults', '--auth-root-authentication-method=normal', '--skip-test-db', ...data], as);
 }
 
+/** `TEST_MYSQL_PROGRAM` names one where a machine has both: a name on PATH, or a path. Nothing else takes its place. */
+function serverProgram(): string | undefined {
+  const named = process.env.TEST_MYSQL_PROGRAM ?? '';
+  return named === '' ? findProgram('mariadbd', 'mysqld') : isAbsolute(named) ? named : findProgram(named);
+}
+
 /** A server of one's own, for tests that kill, pause or restart it. `files` are written beside its data, and belong to its account; `%` in an argument is that folder. */
 export async function startMysql(
   options: { readonly arguments?: readonly string[]; readonly files?: Readonly<Record<string, string>> } = {},
 ): Promise<RunningServer & { readonly process: ServerProcess }> {
-  const program = findProgram('mariadbd', 'mysqld');
+  const program = serverProgram();
   if (program === undefined) throw new Error('no MariaDB or MySQL on this machine');
   const account = unprivileged('mysql');
   const folder = await dataFolder('mysql', account);
@@ -75,7 +84,7 @@ export async function startMysql(
     `--socket=${join(folder, 'socket')}`,
   ];
   const server = await ServerProcess.start(
-    { name: 'MariaDB', command: program, arguments: [...own, `--init-file=${join(folder, 'init.sql')}`, ...settings, ...more], account },
+    { name: program, command: program, arguments: [...own, `--init-file=${join(folder, 'init.sql')}`, ...settings, ...more], account },
     folder,
   );
   const url = urlAt('idra', port);
@@ -92,7 +101,7 @@ export const mysqlRecipe: Recipe = {
   backend: 'mysql',
   environment: 'TEST_MYSQL_URL',
   version,
-  program: async () => (findProgram('mariadbd', 'mysqld') === undefined ? 'no MariaDB and no MySQL server on this machine' : startMysql()),
+  program: async () => (serverProgram() === undefined ? 'no MariaDB and no MySQL server on this machine' : startMysql()),
   install: () => aptInstall('mariadb-server'),
   container: () => startContainer({ service: 'mariadb', port: 3306, url: (port) => urlAt('root', port), answers: version, command: () => settings }),
 };
