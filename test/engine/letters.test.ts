@@ -76,6 +76,32 @@ it('a row of a column that has another name by now stays, and loses no value', a
   expect(world.b.prepare('SELECT * FROM orders').raw().all()).toEqual([[1, 'kept', null]]);
 });
 
+it('of several versions of a row that were set aside in one batch the last is written last', async () => {
+  const versions = 20;
+  const changing: Source = {
+    system: 'sqlite',
+    schema: {
+      name: 'orders',
+      columns: [
+        { name: 'id', type: { kind: 'int64' }, nullable: false },
+        { name: 'v', type: { kind: 'int64' }, nullable: true },
+      ],
+      key: ['id'],
+    },
+    async *read() {
+      yield { kind: 'rows', rows: Array.from({ length: versions }, (_, v) => ['1', String(v)]), bytes: 1, boundary: 'first' };
+    },
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+  await using world = await pair({ source: changing });
+  world.b.exec('CREATE TABLE orders (id INTEGER PRIMARY KEY, v INTEGER CHECK (v < 0))');
+  const sync = { mode: 'stream', write: 'upsert', onError: 'deadLetter' } as const;
+  expect(await world.run(sync)).toMatchObject({ status: 'succeeded', deadLettered: versions });
+  world.b.exec('DROP TABLE orders; CREATE TABLE orders (id INTEGER PRIMARY KEY, v INTEGER)');
+  expect(await replayDeadLetters(definition(sync), world.deps, { signal })).toMatchObject({ written: versions, caughtUp: true });
+  expect(world.b.prepare('SELECT v FROM orders').pluck().all()).toEqual([versions - 1]);
+});
+
 it('a row that only the table refuses is set aside as it is staged, and the others take the place of the old ones', async () => {
   await using world = await pair();
   world.a.exec("CREATE TABLE orders (id INTEGER PRIMARY KEY, note TEXT); INSERT INTO orders VALUES (1, 'a'), (2, NULL), (3, 'c')");

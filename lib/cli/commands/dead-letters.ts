@@ -22,7 +22,10 @@ export async function list(name: string, file: string | undefined, flags: Common
     output.line(`${colors.bold(letter.place)}  ${colors.red(letter.code)}  ${colors.dim(letter.at)}`);
     output.line(wrap(`    ${letter.reason}`, width, '    '));
   }
-  const next = letters.length === 0 ? '' : `; when the cause is gone: idra dead-letters replay ${name}`;
+  const given = [file, flags.state && `--state ${flags.state}`, flags.etcd && `--etcd ${flags.etcd}`].filter((word) => word);
+  const older =
+    definition.write === 'upsert' ? ' (they are written as they were: one that has been delivered anew since would become the older one again)' : '';
+  const next = letters.length === 0 ? '' : `; when the cause is gone: idra dead-letters replay ${[name, ...given].join(' ')}${older}`;
   output.line(`${counted(letters.length, 'row')} of ${name} set aside${next}`);
   return exitCodes.succeeded;
 }

@@ -35,6 +35,8 @@ interface LetterDocument extends Omit<DeadLetter, never> {
   readonly _id: string;
   readonly sync: string;
   readonly at: Date;
+  /** Within its batch: of several rows of one key the last is replayed last. */
+  readonly order?: number;
 }
 
 export interface Place {
@@ -127,14 +129,14 @@ export class StateStore {
     if (deadLetters.length > 0) {
       const at = new Date();
       await this.#letters.bulkWrite(
-        deadLetters.map((letter) => {
+        deadLetters.map((letter, order) => {
           const { place, code, reason, row, kind } = letter;
           const _id = createHash('sha256')
             .update(JSON.stringify([sync, place, code, reason, row, kind]))
             .digest('hex')
             .slice(0, 32);
           // JSON text escapes what UTF-8 cannot hold
-          const document = { sync, place: place.toWellFormed(), code, reason: reason.toWellFormed(), row: JSON.stringify(row), kind, at };
+          const document = { sync, place: place.toWellFormed(), code, reason: reason.toWellFormed(), row: JSON.stringify(row), kind, at, order };
           return { updateOne: { filter: { _id }, update: { $set: document }, upsert: true } };
         }),
         options,
@@ -144,7 +146,7 @@ export class StateStore {
   }
 
   async letters(sync: string): Promise<StoredDeadLetter[]> {
-    const found = await this.#letters.find({ sync }, { sort: { at: 1, _id: 1 } }).toArray();
+    const found = await this.#letters.find({ sync }, { sort: { at: 1, order: 1, _id: 1 } }).toArray();
     return found.map(({ _id, place, code, reason, row, kind, at }) => ({
       id: _id,
       sync,

@@ -2,11 +2,11 @@
  * `_idra_state` and `_idra_dead_letters`: the destination's own record of each sync, changed in the transactions that write the rows.
  * The statements are data: each connector runs them in its own transactions and counts the rows that they changed.
  */
-import { randomUUID } from 'node:crypto';
 import { SyncError } from '../../errors.ts';
 import type { Value } from '../../values/types.ts';
 import type { Batch, Claim, DeadLetter, DestinationState, StoredDeadLetter } from '../connector.ts';
 import { type Dialect, qualified, type Statement } from './dialect.ts';
+import { letterId } from './letter-id.ts';
 
 export const stateTable = '_idra_state';
 export const deadLetterTable = '_idra_dead_letters';
@@ -115,7 +115,7 @@ export class StateStatements {
     const w = writer(this.#dialect);
     const columns = ['id', 'sync', 'place', 'code', 'reason', 'row', 'kind', 'at'].map((column) => this.#dialect.quote(column)).join(', ');
     const values = [
-      randomUUID(),
+      letterId(),
       sync,
       storable(letter.place),
       letter.code,
