@@ -25,7 +25,10 @@ await describeWith(['kafka'], 'destination kafka', () => {
   });
 
   const sync = 'orders sync';
-  function open(topic: string, more: { options?: object; request?: Partial<DestinationRequest>; brokers?: string } = {}): Promise<Destination> {
+  function open(
+    topic: string,
+    more: { options?: object; request?: Partial<DestinationRequest>; brokers?: string; connection?: object } = {},
+  ): Promise<Destination> {
     const request: DestinationRequest = {
       sync,
       shard: '0',
@@ -38,7 +41,12 @@ await describeWith(['kafka'], 'destination kafka', () => {
       peer: 'elsewhere',
       ...more.request,
     };
-    const connection = config.connection.parse({ type: 'kafka', brokers: (more.brokers ?? fresh.url).split(','), stateTopic: `${topic}.state` });
+    const connection = config.connection.parse({
+      type: 'kafka',
+      brokers: (more.brokers ?? fresh.url).split(','),
+      stateTopic: `${topic}.state`,
+      ...more.connection,
+    });
     return connector.openDestination(connection, request, never);
   }
   const claim = (fence: bigint, more: Partial<Claim> = {}): Claim => ({ sync, shard: '0', epoch: 0n, fence, enforced: true, ...more });
@@ -161,7 +169,7 @@ await describeWith(['kafka'], 'destination kafka', () => {
     });
     try {
       const topic = `t-${randomUUID()}`;
-      await using destination = await open(topic, { brokers: broker.url });
+      await using destination = await open(topic, { brokers: broker.url, connection: { timeoutSeconds: 5 } });
       await using out = await writer(destination, 1n);
       await out.write(chunkOf([['1', 'once', null]]));
       proxy?.swallowReplies({ after: (piece: Buffer) => piece.length > 6 && piece.readInt16BE(4) === endTxn, and, times: 1 });

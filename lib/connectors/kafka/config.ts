@@ -28,6 +28,12 @@ const connection = lazy(() =>
         .describe('How SASL proves the password; used where username is given. Default plain.'),
       username: z.string().min(1).optional().describe('User for SASL. Absent: none.'),
       password: z.string().min(1).optional().describe('Password for SASL, best as a reference to the environment or a secret.'),
+      timeoutSeconds: z
+        .number()
+        .min(1)
+        .max(900)
+        .default(30)
+        .describe('Longest time for the answer to one request; what may be asked again is, five times. Below the time limit of the function. Default 30.'),
       stateTopic: z
         .string()
         .regex(/^[A-Za-z0-9._-]{1,200}$/, 'has to be a topic name')

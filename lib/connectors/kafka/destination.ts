@@ -2,7 +2,7 @@ import type { Admin, Cluster, Kafka } from 'kafkajs';
 import { SyncError } from '../../errors.ts';
 import type { Schema } from '../../values/types.ts';
 import type { Claim, Destination, DestinationRequest, DestinationState, StoredDeadLetter, Target, Writer } from '../connector.ts';
-import { createClient, openCluster } from './client.ts';
+import { createClient, disconnect, openCluster } from './client.ts';
 import type { DestinationOptions, KafkaConnection } from './config.ts';
 import { RowEncoder } from './encode.ts';
 import { kafkaError } from './errors.ts';
@@ -10,6 +10,7 @@ import { fetchAlone, offsetAfter, visibility } from './fetch.ts';
 import { Session } from './session.ts';
 import { letterTopic, readLetters, readState, type StatePlace, stateTopic } from './state.ts';
 import { defaultMaxMessageBytes, ensureTopic, maxMessageBytes, offsetsOf, partitionsOf } from './topics.ts';
+import { unlessAborted } from './unless-aborted.ts';
 import { KafkaWriter } from './writer.ts';
 
 /** How long a look at the state waits for a transaction whose end is on its way. */
@@ -29,10 +30,12 @@ export class KafkaDestination implements Destination {
   readonly #request: DestinationRequest;
   readonly #options: DestinationOptions;
   readonly #place: StatePlace;
+  readonly #signal: AbortSignal;
   #opened: Open | null = null;
   #prepared: { readonly schema: Schema; readonly partitions: readonly number[]; readonly maxMessageBytes: number } | null = null;
 
-  constructor(connection: KafkaConnection, request: DestinationRequest) {
+  constructor(connection: KafkaConnection, request: DestinationRequest, signal: AbortSignal) {
+    this.#signal = signal;
     this.#connection = connection;
     this.#request = request;
     this.#options = request.options as DestinationOptions;
@@ -71,7 +74,13 @@ export class KafkaDestination implements Destination {
     return this.#reach('claim', async ({ kafka, cluster }) => {
       const session = { kafka, cluster, place: this.#place, claim, options: this.#options };
       const encoder = new RowEncoder({ ...prepared, options: this.#options });
-      return new KafkaWriter({ ...session, encoder, maxMessageBytes: prepared.maxMessageBytes }, await Session.open(session));
+      const claimed = await Session.open(session);
+      // Nobody waits for it any more: its transactional id is left to the next run
+      if (this.#signal.aborted) {
+        await claimed.close();
+        throw this.#signal.reason;
+      }
+      return new KafkaWriter({ ...session, encoder, maxMessageBytes: prepared.maxMessageBytes }, claimed);
     });
   }
 
@@ -82,8 +91,7 @@ export class KafkaDestination implements Destination {
   async [Symbol.asyncDispose](): Promise<void> {
     const opened = this.#opened;
     this.#opened = null;
-    await opened?.admin.disconnect();
-    await opened?.cluster.disconnect();
+    if (opened !== null) await Promise.all([disconnect(opened.admin), disconnect(opened.cluster)]);
   }
 
   async #reach<T>(what: string, work: (open: Open) => Promise<T>): Promise<T> {
@@ -91,13 +99,14 @@ export class KafkaDestination implements Destination {
     try {
       if (this.#opened === null) {
         const kafka = createClient(this.#connection);
-        const cluster = await openCluster(kafka);
+        const cluster = await openCluster(kafka, this.#signal);
         const admin = kafka.admin();
         this.#opened = { kafka, cluster, admin };
-        await admin.connect();
+        await unlessAborted(admin.connect(), this.#signal);
       }
-      return await work(this.#opened);
+      return await unlessAborted(work(this.#opened), this.#signal);
     } catch (error) {
+      if (this.#signal.aborted) throw this.#signal.reason;
       throw kafkaError(error, `${what} topic ${topic}`, { table: topic, sync: this.#request.sync });
     }
   }

@@ -1,19 +1,22 @@
 import type { CheckResult, Connector, DiscoveredTable } from '../connector.ts';
-import { createClient, openCluster } from './client.ts';
+import { createClient, disconnect, openCluster } from './client.ts';
 import { config, type KafkaConnection, type SourceOptions } from './config.ts';
 import { KafkaDestination } from './destination.ts';
 import { kafkaError } from './errors.ts';
 import { sample } from './sample.ts';
 import { openSource } from './source.ts';
 import { offsetsOf, partitionsOf } from './topics.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 const isOwn = (topic: string): boolean => topic.startsWith('_');
 
+const reaching = (connection: unknown): string => `reach the brokers ${(connection as KafkaConnection).brokers.join(', ')}`;
+
 export const connector: Connector = {
-  async check(connection): Promise<CheckResult> {
+  async check(connection, signal): Promise<CheckResult> {
     const admin = createClient(connection as KafkaConnection).admin();
     try {
-      await admin.connect();
+      await unlessAborted(admin.connect(), signal);
       const { brokers, controller } = await admin.describeCluster();
       const topics = (await admin.listTopics()).filter((topic) => !isOwn(topic));
       return {
@@ -22,17 +25,19 @@ export const connector: Connector = {
         write: 'not tried: what this user may write shows when a topic is prepared',
       };
     } catch (error) {
-      throw kafkaError(error, 'reach the brokers');
+      if (signal.aborted) throw signal.reason;
+      throw kafkaError(error, reaching(connection));
     } finally {
-      await admin.disconnect();
+      await disconnect(admin);
     }
   },
 
   async discover(connection, signal): Promise<DiscoveredTable[]> {
     const kafka = createClient(connection as KafkaConnection);
     const admin = kafka.admin();
-    const cluster = await openCluster(kafka).catch((error: unknown) => {
-      throw kafkaError(error, 'reach the brokers');
+    const cluster = await openCluster(kafka, signal).catch((error: unknown) => {
+      if (signal.aborted) throw signal.reason;
+      throw kafkaError(error, reaching(connection));
     });
     try {
       await admin.connect();
@@ -49,16 +54,17 @@ export const connector: Connector = {
       }
       return found;
     } catch (error) {
+      if (signal.aborted) throw signal.reason;
       throw kafkaError(error, 'list the topics');
     } finally {
-      await admin.disconnect();
-      await cluster.disconnect();
+      await disconnect(admin);
+      await disconnect(cluster);
     }
   },
 
   openSource: (connection, request, signal) => openSource(connection as KafkaConnection, request, signal),
 
-  async openDestination(connection, request) {
-    return new KafkaDestination(connection as KafkaConnection, request);
+  async openDestination(connection, request, signal) {
+    return new KafkaDestination(connection as KafkaConnection, request, signal);
   },
 };

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from 'kafkajs';
 import { fetchAll, fetchAlone, type Message, offsetAfter, type PartitionFetch, patienceMs, pauseMs, silent, visibility } from './fetch.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 export interface Piece {
   readonly partition: number;
@@ -94,16 +95,4 @@ function cut(part: PartitionFetch, from: number, end: number): Piece {
     at = Math.max(at, Math.min(after, end));
   }
   return { partition: part.partition, items, at };
-}
-
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise, reject } = Promise.withResolvers<never>();
-  const stop = (): void => reject(signal.reason);
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
 }

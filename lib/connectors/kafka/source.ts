@@ -13,7 +13,7 @@ import {
   type Source,
   type SourceRequest,
 } from '../connector.ts';
-import { createClient, openCluster } from './client.ts';
+import { createClient, disconnect, openCluster } from './client.ts';
 import type { KafkaConnection, SourceOptions } from './config.ts';
 import { decodeCursor, encodeCursor, type Witness } from './cursor.ts';
 import { decode } from './decode.ts';
@@ -22,6 +22,7 @@ import type { Fields } from './fields.ts';
 import { rangeFrom } from './positions.ts';
 import { readRange } from './range.ts';
 import { sample } from './sample.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 /** Rows of a chunk live only until it is taken over: larger ones are promoted by the garbage collector. */
 const chunkBytes = 256 * 1024;
@@ -34,8 +35,8 @@ export async function openSource(connection: KafkaConnection, request: SourceReq
   const { topic } = options;
   let cluster: Cluster | null = null;
   try {
-    cluster = await openCluster(createClient(connection));
-    const fields = await sample(cluster, { request, options, signal });
+    cluster = await openCluster(createClient(connection), signal);
+    const fields = await unlessAborted(sample(cluster, { request, options, signal }), signal);
     if (fields.list.length === 0 || (fields.schema.key.length === 0 && fields.empty))
       throw new SyncError(
         'NOT_FOUND',
@@ -44,7 +45,8 @@ export async function openSource(connection: KafkaConnection, request: SourceReq
       );
     return new KafkaSource(cluster, request, fields);
   } catch (error) {
-    await cluster?.disconnect();
+    await disconnect(cluster);
+    if (signal.aborted) throw signal.reason;
     throw kafkaError(error, `open topic ${topic}`, { table: topic });
   }
 }
@@ -90,7 +92,7 @@ class KafkaSource implements Source {
   async *#read({ from, maxRows, maxBytes }: ReadOptions, signal: AbortSignal): AsyncGenerator<Chunk> {
     const { topic } = this.#options;
     const position = from === null ? null : decodeCursor(from, topic);
-    const range = await rangeFrom(this.#cluster, this.#options, position);
+    const range = await unlessAborted(rangeFrom(this.#cluster, this.#options, position), signal);
     const offsets = new Map(range.from);
     let witness: Witness | null = position?.witness ?? null;
     const boundary = (): Cursor => encodeCursor({ topic, offsets, witness });
@@ -160,7 +162,7 @@ class KafkaSource implements Source {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#cluster.disconnect();
+    await disconnect(this.#cluster);
   }
 }
 
