@@ -146,6 +146,22 @@ await describeWith(['mongodb'], 'mongodb documents', ({ mongodb }) => {
     }
   });
 
+  it('keeps documents together that a key taken at its word does not tell apart', async () => {
+    const name = freshName('ties');
+    await collection(name).insertMany(Array.from({ length: 24 }, (_, i) => ({ _id: i as never, at: Math.floor(i / 12), part: Math.floor(i / 5) })));
+    const ask = { mode: 'timestamp', cursor: { column: 'at', key: ['part'] }, include: ['_id'], options: config.source.parse({ collection: name }) } as const;
+    await using source = await openSource({ ...get(), connector }, name, ask);
+    const whole = await readAll(source, { maxRows: 2 });
+    const ids = (rows: readonly (readonly unknown[])[]): number[] => rows.map(([id]) => Number(id)).sort((a, b) => a - b);
+    expect(ids(whole.rows)).toEqual(Array.from({ length: 24 }, (_, i) => i));
+    // A boundary behind each of the six groups, none within
+    expect(whole.boundaries.map(({ rows }) => rows)).toEqual([5, 10, 12, 15, 20, 24]);
+    for (const { cursor, rows } of whole.boundaries) {
+      const rest = await readAll(source, { from: cursor, maxRows: 2 });
+      expect(ids([...whole.rows.slice(0, rows), ...rest.rows])).toEqual(ids(whole.rows));
+    }
+  });
+
   it('says so when a later document brings a new field, and reads it then', async () => {
     const name = freshName('wider');
     await collection(name).insertMany([{ _id: 1 as never, a: 1 }]);

@@ -223,17 +223,24 @@ class KeysetSource implements Source {
     const { fields } = this.#shape;
     const chunker = new Chunker(options);
     let boundary: Cursor | null = null;
+    // Rows went out without a boundary: the next one is told as soon as it comes
+    let owed = false;
     for await (const document of rawDocuments(this.#collection, { filter: pass.filter, fields }, signal)) {
-      if (chunker.full(document.length)) yield chunker.take(boundary);
+      const next: Cursor = pass.fixed ?? encodeKeyset(this.#shape, this.#position(document, fields));
+      // A view, a time series or a key taken at its word may repeat a position: what shares one has to be committed together
+      const end = next === boundary && pass.fixed === null ? null : boundary;
+      if (chunker.full(document.length) || (owed && end !== null)) {
+        owed = end === null;
+        yield chunker.take(end);
+      }
       if (this.#columns.learn(document)) {
-        if (!chunker.empty) yield chunker.take(boundary);
+        if (!chunker.empty) yield chunker.take(end);
         this.#columns.settle();
-        yield { kind: 'rows', rows: [], bytes: 0, boundary, schema: this.#columns.schema };
+        yield { kind: 'rows', rows: [], bytes: 0, boundary: end, schema: this.#columns.schema };
         return true;
       }
-      const position = this.#position(document, fields);
       chunker.add(this.#columns.row(document), document.length);
-      boundary = pass.fixed ?? encodeKeyset(this.#shape, position);
+      boundary = next;
     }
     signal.throwIfAborted();
     if (!chunker.empty) yield chunker.take(boundary);
