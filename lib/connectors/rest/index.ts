@@ -11,7 +11,7 @@ export const connector: Connector = {
   async check(connection, signal) {
     const rest = connection as RestConnection;
     await using client = new RestClient(rest, signal);
-    const answer = await client.send({ method: 'GET', url: client.address(''), what: 'GET of the base', accept: reached });
+    const answer = await client.send({ method: 'GET', url: client.address(''), what: `GET of ${client.base.origin}`, accept: reached });
     const named = answer.headers.server;
     return {
       server: `${client.base.host}${typeof named === 'string' ? ` (${named})` : ''}`,

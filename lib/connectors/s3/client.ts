@@ -1,4 +1,5 @@
 import { S3Client } from '@aws-sdk/client-s3';
+import { SyncError } from '../../errors.ts';
 
 export interface S3Connection {
   readonly bucket: string;
@@ -31,6 +32,14 @@ export function openBucket(connection: S3Connection): Bucket {
     maxAttempts: 5,
     requestHandler: { connectionTimeout: 5_000, requestTimeout: 60_000 },
   });
+  const region = client.config.region;
+  client.config.region = async () => {
+    try {
+      return await region();
+    } catch (cause) {
+      throw new SyncError('CONFIG_INVALID', `The region of bucket ${connection.bucket} is not known: set region in the connection, or AWS_REGION.`, { cause });
+    }
+  };
   let aheadMs = 0;
   client.middlewareStack.add(
     (next) => async (args) => {
