@@ -1,9 +1,10 @@
 /** One long read in one snapshot, cut into chunks as the server sends it. */
 import pgCopy from 'pg-copy-streams';
 import { SyncError } from '../../errors.ts';
-import type { Row, Schema, Value } from '../../values/types.ts';
+import type { Schema, Value } from '../../values/types.ts';
 import type { Chunk, Cursor, RawFormat, ReadOptions, Remaining, Source, SourceRequest } from '../connector.ts';
-import { GroupCutter } from '../sql/group-cutter.ts';
+import { ChunkCutter } from '../sql/chunk-cutter.ts';
+import { checkLookback, readingPlace, schemaOf } from '../sql/read-checks.ts';
 import { nullError, planRead, type ReadPass, type ReadPlan } from '../sql/read-plan.ts';
 import { chosenColumns } from '../sql/request-columns.ts';
 import { copyBinary } from './copy-binary.ts';
@@ -59,10 +60,7 @@ export class PostgresSource implements Source {
     this.#plan = this.#planFor(names, true);
     this.#rawPlan = this.#planFor(names, false);
     this.#checkCursor();
-    const columns = this.#plan.selected.slice(0, this.#plan.visible);
-    const key = (request.cursor.key.length > 0 ? request.cursor.key : relation.key).filter((name) => names.includes(name));
-    const whole = key.length === (request.cursor.key.length > 0 ? request.cursor.key : relation.key).length;
-    this.schema = { name: relation.name, columns, key: whole ? key : [] };
+    this.schema = schemaOf(this.#plan, relation, request.cursor.key.length > 0 ? request.cursor.key : relation.key);
     const raw = rawFormatOf(this.#rawPlan);
     if (raw !== undefined) this.rawFormats = [raw];
   }
@@ -116,17 +114,7 @@ export class PostgresSource implements Source {
     const { maxBytes, maxRows } = options;
     const width = plan.selected.length;
     const decode = rowDecoder(plan.selected.map((column) => wireKind((column as PgColumn).pg)));
-    const cursorOf = (row: Row): Cursor =>
-      plan.cursorOf(
-        plan.cursorIndexes.map((i) => cursorText(row[i] ?? null)),
-        pass,
-      );
-    const group = pass.boundary === 'group' ? new GroupCutter((row) => cursorText(row[plan.cursorIndexes[0] ?? 0] ?? null) ?? '') : null;
-    const hidden = plan.selected.length > plan.visible;
-    const strip = (rows: Row[]): Row[] => {
-      if (hidden) for (const row of rows) row.length = plan.visible;
-      return rows;
-    };
+    const cutter = new ChunkCutter(plan, pass, cursorText);
     for await (const pieces of this.#select(session, pass, signal)) {
       for (const part of pieces.flatMap((piece) => (piece.length > maxBytes ? [...cutMessages(piece, maxBytes)] : piece))) {
         const all = decode(part);
@@ -134,21 +122,11 @@ export class PostgresSource implements Source {
         for (let start = 0; start < all.length; start += maxRows) {
           const rows = all.length <= maxRows ? all : all.slice(start, start + maxRows);
           const bytes = all.length <= maxRows ? partBytes : Math.round((partBytes * rows.length) / all.length);
-          if (group !== null) {
-            for (const cut of group.push(rows)) {
-              const share = cut.rows.length === rows.length ? bytes : Math.round((bytes * cut.rows.length) / rows.length);
-              yield { kind: 'rows', rows: strip(cut.rows), bytes: share, boundary: cut.boundary === null ? null : plan.cursorOf([cut.boundary], pass) };
-            }
-            continue;
-          }
-          const last = rows.at(-1);
-          const boundary = pass.boundary === 'none' || last === undefined ? null : cursorOf(last);
-          yield { kind: 'rows', rows: strip(rows), bytes, boundary };
+          yield* cutter.cut(rows, bytes);
         }
       }
     }
-    if (group !== null) for (const cut of group.finish()) yield { kind: 'rows', rows: [], bytes: 0, boundary: plan.cursorOf([cut.boundary], pass) };
-    if (pass.end !== null) yield { kind: 'rows', rows: [], bytes: 0, boundary: pass.end };
+    yield* cutter.end();
   }
 
   async *#select(session: Session, pass: ReadPass, signal: AbortSignal): AsyncGenerator<Buffer[]> {
@@ -201,14 +179,7 @@ export class PostgresSource implements Source {
           { table: this.#relation.name, column: column.name },
         );
     }
-    const { mode, cursor } = this.#request;
-    const first = this.#plan.selected[this.#plan.cursorIndexes[0] ?? -1];
-    if (mode === 'timestamp' && cursor.lookbackSeconds > 0 && first !== undefined && first.type.kind !== 'timestamp' && first.type.kind !== 'date')
-      throw new SyncError('CONFIG_INVALID', `cursor.lookback needs a date or timestamp, and ${this.#relation.name}.${first.name} is ${first.type.kind}.`, {
-        field: 'cursor.lookback',
-        table: this.#relation.name,
-        column: first.name,
-      });
+    checkLookback(this.#plan, this.#relation, this.#request);
   }
 
   async #connected(): Promise<Session> {
@@ -217,8 +188,6 @@ export class PostgresSource implements Source {
   }
 
   #place(doing: string): ErrorContext {
-    // A condition is part of each statement, and what is wrong with it shows only there
-    const condition = this.#request.where === undefined ? '' : ' (with `where`)';
-    return { doing: `${doing} ${this.#relation.name}${condition}`, table: this.#relation.name, sync: this.#request.sync, reading: true, lost: this.#session.lost };
+    return { ...readingPlace(doing, this.#relation, this.#request), reading: true, lost: this.#session.lost };
   }
 }

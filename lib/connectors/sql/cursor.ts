@@ -1,4 +1,6 @@
 import { SyncError } from '../../errors.ts';
+import { toBase64 } from '../../values/bytes.ts';
+import type { Value } from '../../values/types.ts';
 import type { Cursor, Mode } from '../connector.ts';
 
 /** What a cursor of a SQL source belongs to: a stored one of another shape is refused. */
@@ -28,6 +30,12 @@ export function familyOf(mode: Mode): CursorShape['family'] {
     default:
       throw new SyncError('UNSUPPORTED', `A SQL table cannot be read in mode ${mode}.`);
   }
+}
+
+/** A row's value as a cursor holds it, where bytes stand as base64: text that a value of the column's type can be made from. */
+export function cursorText(value: Value): string | null {
+  if (value === null) return null;
+  return value instanceof Uint8Array ? toBase64(value) : String(value);
 }
 
 /**
