@@ -1,9 +1,9 @@
-/** The real command as a child process. */
-import { fileURLToPath } from 'node:url';
+/** The real command as a child process. Bundled, as all that tests start often; `look.test.ts` and `faults/memory.test.ts` run the sources. */
 import { vi } from 'vitest';
+import { program } from '../support/programs.ts';
 import { type IdraProcess, type SpawnOptions, spawnIdra } from '../support/spawn-idra.ts';
 
-const script = fileURLToPath(new URL('../../lib/cli/idra.js', import.meta.url));
+const script = await program('idra');
 
 // A test here starts several processes, each of which loads the command anew.
 vi.setConfig({ testTimeout: 60_000 });

@@ -3,11 +3,12 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Coordination, coordinationOver } from '../../lib/coordination/coordination.ts';
+import { program } from '../support/programs.ts';
 import { type IdraProcess, spawnIdra } from '../support/spawn-idra.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { checkpoint, hold, release, request, type StoreUnderTest, unique } from './coordination-support.ts';
 
-const script = join(import.meta.dirname, 'coordination-child.ts');
+const script = await program('coordination-child');
 
 export function processSuite(make: () => StoreUnderTest): void {
   describe('several processes', () => {

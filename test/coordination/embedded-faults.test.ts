@@ -9,10 +9,11 @@ import { EmbeddedStore } from '../../lib/coordination/embedded/store.ts';
 import type { KvStore } from '../../lib/coordination/kv.ts';
 import { lockManager } from '../../lib/coordination/lock.ts';
 import { codeOf, errorOf, hold, release, request } from '../conformance/coordination-support.ts';
+import { program } from '../support/programs.ts';
 import { spawnIdra } from '../support/spawn-idra.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts';
 
-const child = join(import.meta.dirname, '..', 'conformance', 'coordination-child.ts');
+const child = await program('coordination-child');
 
 describe('state file', () => {
   let folder: TemporaryFolder;

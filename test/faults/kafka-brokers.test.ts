@@ -4,11 +4,14 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, it } from 'vitest';
 import type { Report } from '../../lib/engine/report.ts';
+import { program } from '../support/programs.ts';
 import { startKafkaPair } from '../support/servers/kafka.ts';
 import { describeWith } from '../support/servers.ts';
 import { type IdraProcess, spawnIdra } from '../support/spawn-idra.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import type { Orders } from './orders.ts';
+
+const script = await program('child');
 
 const rows = 3_000;
 
@@ -46,7 +49,7 @@ await describeWith(['kafka'], 'kafka with two brokers', () => {
     );
     const start = (sync: string, more: Partial<Orders> = {}): IdraProcess => {
       const orders: Orders = { definitions, sync, store: { path: join(folder.path, 'state.db') }, ...more };
-      return spawnIdra(join(import.meta.dirname, 'child.ts'), { arguments: [JSON.stringify(orders)] });
+      return spawnIdra(script, { arguments: [JSON.stringify(orders)] });
     };
     /** Runs until one succeeds: a run may give up while nobody leads a partition. */
     const complete = async (sync: string, first: IdraProcess): Promise<void> => {

@@ -6,12 +6,15 @@ import { expect, it } from 'vitest';
 import type { Report } from '../../lib/engine/report.ts';
 import { freshDatabase } from '../support/fresh.ts';
 import { makeTopic, produce, withAdmin } from '../support/kafka-topic.ts';
+import { program } from '../support/programs.ts';
 import { between, seeded } from '../support/proxy/random.ts';
 import { describeWith } from '../support/servers.ts';
 import { type IdraProcess, spawnIdra } from '../support/spawn-idra.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import type { Orders } from './orders.ts';
 import { unlessLost } from './unless-lost.ts';
+
+const script = await program('child');
 
 const partitions = 3;
 
@@ -80,7 +83,7 @@ class TopicWorld implements AsyncDisposable {
 
   start(orders: Partial<Orders> = {}): IdraProcess {
     const all: Orders = { definitions: join(this.#folder, 'syncs.json'), sync: 'orders', store: { path: join(this.#folder, 'state.db') }, ...orders };
-    return spawnIdra(join(import.meta.dirname, 'child.ts'), { arguments: [JSON.stringify(all)] });
+    return spawnIdra(script, { arguments: [JSON.stringify(all)] });
   }
 
   run(): Promise<Report> {

@@ -14,6 +14,7 @@ import { openCoordination } from '../../lib/coordination/coordination.ts';
 import type { Report } from '../../lib/engine/report.ts';
 import { setPosition } from '../../lib/engine/set-position.ts';
 import { freshDatabase } from '../support/fresh.ts';
+import { program } from '../support/programs.ts';
 import { between, seeded } from '../support/proxy/random.ts';
 import { hasTransactions, isReplicaSet } from '../support/servers/mongodb.ts';
 import { describeWith } from '../support/servers.ts';
@@ -21,6 +22,8 @@ import { type IdraProcess, spawnIdra } from '../support/spawn-idra.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { type Orders, points } from './orders.ts';
 import { unlessLost } from './unless-lost.ts';
+
+const script = await program('child');
 
 interface Stored {
   readonly _id: number;
@@ -62,7 +65,7 @@ class MongodbWorld implements AsyncDisposable {
 
   start(orders: Partial<Orders> = {}): IdraProcess {
     const all: Orders = { definitions: this.definitions, sync: 'orders', store: this.store, ...orders };
-    return spawnIdra(join(import.meta.dirname, 'child.ts'), { arguments: [JSON.stringify(all)] });
+    return spawnIdra(script, { arguments: [JSON.stringify(all)] });
   }
 
   run(): Promise<Report> {

@@ -10,9 +10,12 @@ import type { Report } from '../../lib/engine/report.ts';
 import { pages, Resources } from '../support/http/handlers.ts';
 import type { Recorded } from '../support/http/reply.ts';
 import { HttpFaultServer } from '../support/http-fault-server.ts';
+import { program } from '../support/programs.ts';
 import { spawnIdra } from '../support/spawn-idra.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { type Orders, type Point, points } from './orders.ts';
+
+const script = await program('child');
 
 const batchRows = 20;
 const total = 70;
@@ -81,7 +84,7 @@ class RestWorld implements AsyncDisposable {
   /** Null where it died. */
   async run(sync: string, orders: Partial<Orders> = {}): Promise<Report | null> {
     const all: Orders = { definitions: join(this.#folder, 'syncs.json'), sync, store: { path: join(this.#folder, 'state.db') }, ...orders };
-    await using child = spawnIdra(join(import.meta.dirname, 'child.ts'), { arguments: [JSON.stringify(all)] });
+    await using child = spawnIdra(script, { arguments: [JSON.stringify(all)] });
     await child.exited;
     const line = child.stdout.find((text) => text.startsWith('{'));
     if (orders.point !== undefined) expect(child.stdout, child.stderr.join('\n')).toContain(`at ${orders.point}`);

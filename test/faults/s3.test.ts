@@ -6,10 +6,13 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Report } from '../../lib/engine/report.ts';
 import { column } from '../conformance/drive.ts';
 import { manifestOf, readManifest, type S3World, s3World } from '../connectors/s3-harness.ts';
+import { program } from '../support/programs.ts';
 import { describeWith } from '../support/servers.ts';
 import { type IdraProcess, spawnIdra } from '../support/spawn-idra.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { type Orders, points } from './orders.ts';
+
+const script = await program('child');
 
 const columns = [column('id', 'int64')];
 const range = (to: number): string[] => Array.from({ length: to }, (_, i) => String(i + 1));
@@ -36,7 +39,7 @@ await describeWith(['s3'], 'kill and freeze with s3', () => {
     await writeFile(definitions, JSON.stringify({ connections: { file: { type: 'sqlite', path: join(folder.path, 'data.db') }, lake }, syncs: [sync] }));
     const start = (orders: Partial<Orders> = {}): IdraProcess => {
       const all: Orders = { definitions, sync: 'orders', store: { path: join(folder.path, 'state.db') }, ...orders };
-      return spawnIdra(join(import.meta.dirname, 'child.ts'), { arguments: [JSON.stringify(all)] });
+      return spawnIdra(script, { arguments: [JSON.stringify(all)] });
     };
     return {
       folder: folder.path,

@@ -7,12 +7,15 @@ import mysql from 'mysql2/promise';
 import pg from 'pg';
 import type { Report } from '../../lib/engine/report.ts';
 import { type Fresh, freshDatabase } from '../support/fresh.ts';
+import { program } from '../support/programs.ts';
 import { sqlserverConfig, sqlserverConnection } from '../support/servers/sqlserver.ts';
 import type { Backend } from '../support/servers.ts';
 import { type IdraProcess, spawnIdra } from '../support/spawn-idra.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import type { Orders } from './orders.ts';
 import { unlessLost } from './unless-lost.ts';
+
+const script = await program('child');
 
 export type DestinationKind = Extract<Backend, 'postgres' | 'mysql' | 'sqlite' | 'sqlserver'>;
 
@@ -158,7 +161,7 @@ export class World implements AsyncDisposable {
 
   start(orders: Partial<Orders> = {}): IdraProcess {
     const all: Orders = { definitions: this.definitions, sync: 'orders', store: this.#store, ...orders };
-    return spawnIdra(join(import.meta.dirname, 'child.ts'), { arguments: [JSON.stringify(all)] });
+    return spawnIdra(script, { arguments: [JSON.stringify(all)] });
   }
 
   /** Runs a child to its end. Throws where it left no report. */

@@ -5,8 +5,8 @@ import type { Metafile } from 'esbuild';
 import { expect, it } from 'vitest';
 import { registry } from '../../lib/connectors/registry.ts';
 import { buildFunction } from '../../tools/bundle/functions.ts';
+import { hostArchitecture } from '../support/harness/bundles.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { hostArchitecture } from './world.ts';
 
 /** What is loaded with the entry point: packages and our own modules, and the bytes of it. */
 function loadedWith(entry: string, { outputs }: Metafile): { readonly names: Set<string>; readonly bytes: number } {

@@ -9,9 +9,10 @@ import { AwsCli } from '../infra/aws-cli.ts';
 import { execute, infra } from '../infra/etcd-nodes.ts';
 import { lint } from '../infra/tools.ts';
 import { awsAccess, awsEnvironment } from '../support/aws.ts';
+import { hostArchitecture } from '../support/harness/bundles.ts';
 import { describeWith } from '../support/servers.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts';
-import { hostArchitecture, World } from './world.ts';
+import { World } from './world.ts';
 
 const run = promisify(execFile);
 const stage = `t${process.pid}`;

@@ -5,13 +5,11 @@ import Database from 'better-sqlite3';
 import { type Coordination, openCoordination } from '../../lib/coordination/coordination.ts';
 import type { CoordinatorReport } from '../../lib/engine/coordinate.ts';
 import type { Report } from '../../lib/engine/report.ts';
-import { buildFunction } from '../../tools/bundle/functions.ts';
 import { type LocalBus, startLocalBus } from '../../tools/local/event-bus.ts';
 import { freshDatabase } from '../support/fresh.ts';
+import { functionBundles } from '../support/programs.ts';
 import { type IdraProcess, spawnIdra } from '../support/spawn-idra.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-
-export const hostArchitecture = process.arch === 'arm64' ? 'arm64' : 'x64';
 
 export interface Outcome<Result = Report> {
   readonly result?: Result;
@@ -61,12 +59,9 @@ export class World implements AsyncDisposable {
     this.#dispose = parts.dispose;
   }
 
-  /** `functions`: where the bundles are, `sync/index.js` and `coordinator/index.js`; absent: they are made. `etcd`: hosts of another than the shared one. */
+  /** `functions`: where the bundles are, `sync/index.js` and `coordinator/index.js`; absent: those of the tree. `etcd`: hosts of another than the shared one. */
   static async start({ functions, etcd: own }: { functions?: string; etcd?: string } = {}): Promise<World> {
     const folder = await temporaryFolder();
-    if (functions === undefined) {
-      for (const name of ['sync', 'coordinator']) await buildFunction(name, hostArchitecture, join(folder.path, name));
-    }
     const etcd = await freshDatabase('etcd', own === undefined ? undefined : { url: own });
     const coordination = await openCoordination({ etcd: { hosts: etcd.url.split(','), prefix: etcd.name } });
     let world: World | undefined;
@@ -99,7 +94,7 @@ export class World implements AsyncDisposable {
       () => etcd[Symbol.asyncDispose](),
       () => folder[Symbol.asyncDispose](),
     ];
-    world = new World({ folder: folder.path, functions: functions ?? folder.path, coordination, environment, bus, dispose });
+    world = new World({ folder: folder.path, functions: functions ?? (await functionBundles()), coordination, environment, bus, dispose });
     return world;
   }
 

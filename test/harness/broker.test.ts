@@ -35,6 +35,22 @@ describe('the broker of servers', () => {
   });
 });
 
+describe('what the broker makes', () => {
+  it('is made once, when it is asked for, or the reason is said', async () => {
+    let times = 0;
+    const makers = {
+      programs: async () => `folder ${++times}`,
+      functions: async () => {
+        throw new Error('line 7 is wrong');
+      },
+    };
+    await using broker = await Broker.listen(recipes([]), { env: {} }, makers);
+    expect(times).toBe(0);
+    expect(await Promise.all([ask(broker.url, 'programs'), ask(broker.url, 'programs')])).toEqual(['folder 1', 'folder 1']);
+    await expect(ask(broker.url, 'functions')).rejects.toThrow('functions could not be made: line 7 is wrong');
+  });
+});
+
 describe('TEST_REQUIRE', () => {
   it('names backends, by other names too, and refuses what nobody knows', () => {
     expect(required(undefined)).toEqual([]);

@@ -1,6 +1,6 @@
 /** cfn-lint and the AWS CLI, in one Python environment of the tests' own. */
 import { join } from 'node:path';
-import { pythonTools } from '../support/servers/python.ts';
+import { pythonEnvironment, pythonTools } from '../support/servers/python.ts';
 import { execute } from './etcd-nodes.ts';
 
 /** Folder of the programs. They are run through its Python, since a script's first line names the folder in which the environment was made. */
@@ -9,11 +9,8 @@ export const infraTools = (): Promise<string> => pythonTools('infra-tools-1', ['
 /** What cfn-lint says of each of the files; empty where it finds nothing. One call for all of them, since most of its time goes into its start. */
 export async function lint(files: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
   const tools = await infraTools();
-  const { code, stdout, stderr } = await execute(join(tools, 'python'), [
-    join(tools, 'cfn-lint'),
-    ...['--format', 'parseable', '--regions', 'eu-west-1', '--'],
-    ...files,
-  ]);
+  const parameters = [join(tools, 'cfn-lint'), '--format', 'parseable', '--regions', 'eu-west-1', '--', ...files];
+  const { code, stdout, stderr } = await execute(join(tools, 'python'), parameters, pythonEnvironment);
   const lines = stdout.split('\n').filter((line) => line !== '');
   const found = new Map(files.map((file) => [file, lines.filter((line) => line.startsWith(`${file}:`))]));
   const told = [...found.values()].flat().length;

@@ -1,7 +1,7 @@
 /** Functions as they are deployed: everything bundled, nothing to install, one flat folder each, a chunk for each driver that loads when a sync needs it. */
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { build, type Metafile, type OutputFile } from 'esbuild';
+import { build, type Metafile, type OutputFile, type Plugin } from 'esbuild';
 import { etcdProto } from './etcd-proto.ts';
 import { lazyTables } from './lazy-tables.ts';
 import { namedExports } from './named-exports.ts';
@@ -27,11 +27,21 @@ export async function functionNames(): Promise<string[]> {
   return entries.filter((entry) => entry.isFile() && entry.name.endsWith('.ts')).map((entry) => path.basename(entry.name, '.ts'));
 }
 
-/** Bundles `functions/{name}.ts` to `dist/{name}/index.js`, or to `outdir`. `arch` chooses the native SQLite addon. */
-export async function buildFunction(name: string, arch: Architecture, outdir = path.join(root, 'dist', name)): Promise<Metafile> {
+export type BundledFile = Pick<OutputFile, 'path' | 'contents'>;
+
+export interface Bundled {
+  readonly metafile: Metafile;
+  readonly files: readonly BundledFile[];
+}
+
+/** Everything that the entry points need, to lie in `outdir` alone; written by the caller. `arch` chooses the native SQLite addon. */
+export async function bundle(
+  entryPoints: Readonly<Record<string, string>>,
+  { arch, outdir, plugins = [] }: { readonly arch: Architecture; readonly outdir: string; readonly plugins?: readonly Plugin[] },
+): Promise<Bundled> {
   const { metafile, warnings, outputFiles } = await build({
     absWorkingDir: root,
-    entryPoints: { index: `functions/${name}.ts` },
+    entryPoints,
     outdir,
     write: false,
     bundle: true,
@@ -53,17 +63,28 @@ export async function buildFunction(name: string, arch: Architecture, outdir = p
     loader: { '.node': 'copy' },
     external: ['pg-native'],
     banner: { js: commonJs },
-    plugins: [etcdProto(), lazyTables(), namedExports(), oneLanguage(), unusedPackages(), ...(name === 'coordinator' ? [noDrivers()] : [])],
+    plugins: [etcdProto(), lazyTables(), namedExports(), oneLanguage(), unusedPackages(), ...plugins],
   });
   refuseWarnings(warnings);
-  refuseMissingAddon(name, metafile, arch);
+  refuseMissingAddon(Object.values(entryPoints).join(', '), metafile, arch);
   const type = { path: path.join(outdir, 'package.json'), contents: Buffer.from('{"type":"module"}\n') };
-  await replaceFiles(outdir, [...outputFiles, type]);
+  return { metafile, files: [...outputFiles, type] };
+}
+
+/** `functions/{name}.ts` as it is deployed; written by the caller. */
+export function bundleFunction(name: string, arch: Architecture, outdir: string): Promise<Bundled> {
+  return bundle({ index: `functions/${name}.ts` }, { arch, outdir, plugins: name === 'coordinator' ? [noDrivers()] : [] });
+}
+
+/** Bundles `functions/{name}.ts` to `dist/{name}/index.js`, or to `outdir`. */
+export async function buildFunction(name: string, arch: Architecture, outdir = path.join(root, 'dist', name)): Promise<Metafile> {
+  const { metafile, files } = await bundleFunction(name, arch, outdir);
+  await replaceFiles(outdir, files);
   return metafile;
 }
 
 /** Touches only what differs: a function that runs from the folder, as under `npm run offline`, may load a chunk at any moment, also while another command builds the same again. */
-async function replaceFiles(folder: string, files: readonly Pick<OutputFile, 'path' | 'contents'>[]): Promise<void> {
+async function replaceFiles(folder: string, files: readonly BundledFile[]): Promise<void> {
   await mkdir(folder, { recursive: true });
   for (const { path: file, contents } of files) {
     const before = await readFile(file).catch(() => null);

@@ -1,11 +1,13 @@
 /**
- * Starts each server when the first test file asks for it, and only then: a run of one file pays for what that file uses. The broker lives in the test
+ * Starts each server, and bundles what tests run as processes of their own, when the first test file asks for it, and only then: a run of one file pays for what that file uses. The broker lives in the test
  * runner's own process and is asked over loopback HTTP by the workers and the reporter.
  */
 import { createServer, get, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type Choice, choose, type Surroundings } from '../servers/choose.ts';
 import { type Backend, backends, type Recipe } from '../servers/recipe.ts';
 
+/** Resolves with the answer. */
+export type Makers = Readonly<Record<string, () => Promise<string>>>;
 export type Recipes = Readonly<Record<Backend, Recipe>>;
 /** What became of the backends that were asked for. */
 export type Outcome = { readonly backend: Backend } & ({ readonly version: string; readonly url: string; readonly way: string } | { readonly reason: string });
@@ -25,16 +27,19 @@ export class Broker implements AsyncDisposable {
   readonly #recipes: Recipes;
   readonly #surroundings: Surroundings;
   readonly #choices = new Map<Backend, Promise<Choice>>();
+  readonly #makers: Makers;
+  readonly #made = new Map<string, Promise<string>>();
   readonly #http: HttpServer;
 
-  private constructor(recipes: Recipes, surroundings: Surroundings) {
+  private constructor(recipes: Recipes, surroundings: Surroundings, makers: Makers) {
     this.#recipes = recipes;
     this.#surroundings = surroundings;
+    this.#makers = makers;
     this.#http = createServer((request, response) => void this.#answer(request, response));
   }
 
-  static async listen(recipes: Recipes, surroundings: Surroundings): Promise<Broker> {
-    const broker = new Broker(recipes, surroundings);
+  static async listen(recipes: Recipes, surroundings: Surroundings, makers: Makers = {}): Promise<Broker> {
+    const broker = new Broker(recipes, surroundings, makers);
     await new Promise<void>((resolve, reject) => broker.#http.once('error', reject).listen(0, '127.0.0.1', resolve));
     return broker;
   }
@@ -60,13 +65,25 @@ export class Broker implements AsyncDisposable {
     return Promise.all(asked.map(async (backend) => outcome(backend, await this.choice(backend))));
   }
 
+  /** Made on the first call; every call has the same answer. */
+  #make(name: string, maker: () => Promise<string>): Promise<string> {
+    const made = this.#made.get(name) ?? maker();
+    this.#made.set(name, made);
+    return made;
+  }
+
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const name = (request.url ?? '').slice(1);
-    const known = name === 'outcomes' || isBackend(name);
-    response.writeHead(known ? 200 : 404, { 'content-type': 'application/json' });
-    if (name === 'outcomes') response.end(JSON.stringify(await this.outcomes()));
-    else if (isBackend(name)) response.end(JSON.stringify(outcome(name, await this.choice(name))));
-    else response.end(JSON.stringify({ unknown: name }));
+    const maker = Object.hasOwn(this.#makers, name) ? this.#makers[name] : undefined;
+    const answer = (status: number, body: unknown) => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    if (name === 'outcomes') answer(200, await this.outcomes());
+    else if (isBackend(name)) answer(200, outcome(name, await this.choice(name)));
+    else if (maker === undefined) answer(404, `no test server is called ${name}`);
+    else
+      await this.#make(name, maker).then(
+        (made) => answer(200, made),
+        (error) => answer(500, `${name} could not be made: ${error instanceof Error ? error.message : error}`),
+      );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -89,7 +106,7 @@ export async function ask<T>(broker: string, path: string): Promise<T> {
     response.setEncoding('utf8').on('data', (part: string) => {
       text += part;
     });
-    response.on('end', () => (response.statusCode === 200 ? resolve(text) : reject(new Error(`no test server is called ${path}`))));
+    response.on('end', () => (response.statusCode === 200 ? resolve(text) : reject(new Error(JSON.parse(text)))));
     response.on('error', reject);
   }).on('error', reject);
   return JSON.parse(await promise) as T;
