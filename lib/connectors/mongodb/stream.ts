@@ -129,7 +129,7 @@ export class ChangeReader {
     const name = this.#collection.collectionName;
     const until = await this.#clusterTime();
     const chunker = new Chunker(options);
-    const giveUpAt = Date.now() + catchUpMs;
+    let giveUpAt: number | null = null;
     const late = (): boolean => options.deadline !== undefined && Date.now() > options.deadline - reserveMs;
     let position = from;
     let stream = this.#watch(position);
@@ -141,6 +141,7 @@ export class ChangeReader {
           // The token of the empty answer: the oplog may move on although nothing here changes
           const token: unknown = stream.resumeToken;
           if (token !== null && token !== undefined) position = moved(position, token);
+          giveUpAt ??= Date.now() + catchUpMs;
           if (until === null || (timeOf(token) ?? until) >= until || Date.now() > giveUpAt || late()) break;
           continue;
         }
