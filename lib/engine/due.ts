@@ -1,5 +1,6 @@
 import { Cron } from 'croner';
 import type { ScheduleDefinition } from '../config/definition.ts';
+import { isAheadOfTime } from './clock-skew.ts';
 
 /** A cron sync that was never planned runs for a time that has just come, and not for one that passed before it was known: one tick, and one that came late. */
 const firstCronWindowMs = 120_000;
@@ -13,7 +14,7 @@ export function dueSlot(schedule: ScheduleDefinition | null, { now, planned }: {
   if (schedule === null) return null;
   const slot = 'everyMs' in schedule ? Math.floor(now / schedule.everyMs) * schedule.everyMs : lastCronTime(schedule, now);
   if (slot === null) return null;
-  if (planned === null) return 'everyMs' in schedule || now - slot < firstCronWindowMs ? slot : null;
+  if (planned === null || isAheadOfTime(planned, now)) return 'everyMs' in schedule || now - slot < firstCronWindowMs ? slot : null;
   return slot > planned ? slot : null;
 }
 

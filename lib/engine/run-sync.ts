@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SyncDefinition } from '../config/definition.ts';
 import type { Cursor } from '../connectors/connector.ts';
 import { SyncError, toSyncError } from '../errors.ts';
+import { isAheadOfTime } from './clock-skew.ts';
 import type { EngineDeps, Opened, Progress, RunOptions } from './deps.ts';
 import { takeLocks } from './locks.ts';
 import type { Start } from './reconcile.ts';
@@ -146,7 +147,7 @@ async function runLocked(run: Run, deps: EngineDeps): Promise<Report> {
   const { schedule } = deps.coordination;
   // Asked under the lock: the same event may have come twice at once.
   const completed = options.slot === undefined ? null : await schedule.completed(definition.name, shard);
-  if (options.slot !== undefined && completed !== null && completed >= options.slot) {
+  if (options.slot !== undefined && completed !== null && completed >= options.slot && !isAheadOfTime(completed, Date.now())) {
     return run.report({ status: 'skipped', reason: 'this slot or a later one is complete already', caughtUp: true, error: null });
   }
   // A stop on request lets the open batch end; only after the grace, or when a lock is lost, is the read broken off.

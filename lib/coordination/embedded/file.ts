@@ -21,6 +21,9 @@ const schema = `
   create index kv_lease on kv (lease) where lease is not null;
 `;
 
+/** The wall clock was set back since they were renewed: a lease never has longer to live than its length. A process that died would hold its locks until the clock is there again. */
+export const shortenLeases = 'update leases set expires_at = @now + ttl_ms where expires_at > @now + ttl_ms';
+
 /** Opens the state file, made with its folder where it is missing. Throws what SQLite and the file system throw, and SyncErrors for files that are not ours. */
 export async function openFile(path: string, busyTimeoutMs: number): Promise<Database> {
   await mkdir(dirname(path), { recursive: true });
@@ -62,7 +65,10 @@ function refuseForeign(database: Database, path: string): void {
 function create(database: Database, path: string): void {
   // Another process may have made it between the first look and this transaction.
   refuseForeign(database, path);
-  if (Number(database.pragma('application_id', { simple: true })) === applicationId) return;
+  if (Number(database.pragma('application_id', { simple: true })) === applicationId) {
+    database.prepare(shortenLeases).run({ now: BigInt(Date.now()) });
+    return;
+  }
   database.exec(schema);
   // Counted from the clock, so that a file that was deleted and made anew goes on above the fences that destinations have seen.
   database.prepare('insert into counter (id, revision) values (1, ?)').run(BigInt(Date.now()));

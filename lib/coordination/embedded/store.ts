@@ -4,7 +4,7 @@ import type { KeyValue, KvStore, Op, Txn, TxnResult } from '../kv.ts';
 import { prefixEnd, writesTwice } from '../kv-rules.ts';
 import { throwIfCancelled } from '../wait.ts';
 import { untilFree } from './busy.ts';
-import { openFile } from './file.ts';
+import { openFile, shortenLeases } from './file.ts';
 
 export interface EmbeddedOptions {
   /** Milliseconds that one call may take while other processes have the file; default 5,000. */
@@ -84,7 +84,10 @@ export class EmbeddedStore implements KvStore {
     throwIfCancelled(signal);
     const transaction = this.#database.transaction(() => {
       const now = BigInt(Date.now());
-      if (writes) this.#end('expires_at <= @now', { now });
+      if (writes) {
+        this.#sql(shortenLeases).run({ now });
+        this.#end('expires_at <= @now', { now });
+      }
       return body(now);
     });
     const attempt = writes ? transaction.immediate : transaction.deferred;
