@@ -2,9 +2,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import sql from 'mssql';
-import mysql from 'mysql2/promise';
-import pg from 'pg';
 import type { Report } from '../../lib/engine/report.ts';
 import { type Fresh, freshDatabase } from '../support/fresh.ts';
 import { program } from '../support/programs.ts';
@@ -50,6 +47,7 @@ async function connect(kind: DestinationKind, url: string): Promise<{ query: Que
     return { query: run, close: async () => undefined };
   }
   if (kind === 'postgres') {
+    const { default: pg } = await import('pg');
     const client = new pg.Client({ connectionString: url });
     await client.connect();
     return {
@@ -62,6 +60,7 @@ async function connect(kind: DestinationKind, url: string): Promise<{ query: Que
     };
   }
   if (kind === 'sqlserver') {
+    const { default: sql } = await import('mssql');
     const pool = await new sql.ConnectionPool(sqlserverConfig(url)).connect();
     return {
       query: async (...statements) => {
@@ -76,6 +75,7 @@ async function connect(kind: DestinationKind, url: string): Promise<{ query: Que
       close: () => pool.close(),
     };
   }
+  const { default: mysql } = await import('mysql2/promise');
   const connection = await mysql.createConnection({ uri: url, rowsAsArray: true, supportBigNumbers: true, bigNumberStrings: true });
   return {
     query: async (...statements) => {

@@ -1,5 +1,5 @@
 /** SQL Server: there is no package of it where the tests run, only a container. */
-import sql from 'mssql';
+import type sql from 'mssql';
 import { startContainer } from './container.ts';
 import type { Recipe } from './recipe.ts';
 
@@ -25,7 +25,8 @@ export function sqlserverConnection(url: string): { readonly type: 'sqlserver'; 
 
 /** Runs one statement on a connection of its own. */
 export async function onSqlserver<T>(url: string, statement: string): Promise<T[]> {
-  const pool = await new sql.ConnectionPool(sqlserverConfig(url)).connect();
+  const { default: driver } = await import('mssql');
+  const pool = await new driver.ConnectionPool(sqlserverConfig(url)).connect();
   try {
     return (await pool.request().query<T>(statement)).recordset ?? [];
   } finally {
