@@ -27,7 +27,8 @@ export async function managedPolicies(context) {
 /** The definitions file that travels with the functions, where they are not kept in etcd. */
 export async function packagePatterns({ resolveVariable }) {
   const syncs = String(await resolveVariable('param:syncs'));
-  return ['!**', ...(syncs === 'etcd' ? [] : [syncs])];
+  // Not `!**`, with which the globber still reads each folder, all of node_modules, to leave it out.
+  return ['!**/**', ...(syncs === 'etcd' ? [] : [syncs])];
 }
 
 /** Invocations of `sync` at a time, held back from the account's limit; null: no limit but the account's. */

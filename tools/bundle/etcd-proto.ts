@@ -24,13 +24,18 @@ async function inlined(file: string): Promise<string> {
   return source.replace(loadsFile, () => `(0, proto_loader_1.fromJSON)(${descriptor},`);
 }
 
+/** By file: functions that are bundled by one command have it parsed once. */
+const known = new Map<string, Promise<string>>();
+
 export function etcdProto(): Plugin {
   return {
     name: 'etcd-proto',
     setup(build) {
       let patched = false;
       build.onLoad({ filter: /[\\/]etcd3[\\/]lib[\\/]connection-pool\.js$/ }, async ({ path: file }) => {
-        const contents = await inlined(file);
+        const inlining = known.get(file) ?? inlined(file);
+        known.set(file, inlining);
+        const contents = await inlining;
         patched = true;
         return { contents, loader: 'js' };
       });
