@@ -1,3 +1,13 @@
+import { cut } from './format.ts';
+
+/** A list of partitions or of objects may have thousands of characters. */
+const longestInLine = 160;
+
+/** As a part of a line; `idra checkpoint show` has all of it. */
+export function shortCursorText(cursor: string | null): string {
+  return cut(cursorText(cursor), longestInLine);
+}
+
 /**
  * A cursor for people: `updated_at 2026-01-13 20:20:00, id 502`. Cursors belong to their connectors; one that does not look like columns with values is shown as it is.
  */

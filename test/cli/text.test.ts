@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cursorText } from '../../lib/cli/cursor-text.ts';
+import { cursorText, shortCursorText } from '../../lib/cli/cursor-text.ts';
 import { callOf } from '../../lib/cli/demo/next-steps.ts';
 import { progressText } from '../../lib/cli/display/lines.ts';
 import { fileAndNames } from '../../lib/cli/flags.ts';
@@ -83,6 +83,8 @@ describe('lines of text', () => {
     expect(cursorText(null)).toBe('the beginning');
     expect(cursorText('{"v":1,"columns":["at","id"],"values":["2026-01-01 00:00:00.5",null]}')).toBe('at 2026-01-01 00:00:00.5, id NULL');
     for (const other of ['token', '{"columns":["a"],"values":[]}', '[1]', 'null', '{"columns":1,"values":1}']) expect(cursorText(other)).toBe(other);
+    expect(shortCursorText('token')).toBe('token');
+    expect(shortCursorText(`{"partitions":"${'0,'.repeat(2000)}"}`)).toHaveLength(160);
   });
 });
 

@@ -31,8 +31,14 @@ export async function discover(name: string, file: string | undefined, flags: Ch
     if (output.json) output.data({ ...found, columns: found.columns.map((column) => ({ ...column, type: typeName(column.type) })), suggestion });
     else output.line(`${text(found, suggestion, output)}\n`);
   }
-  output.line(tables.length === 0 ? `${name} has no table that this user may read.` : output.colors.dim(`${counted(tables.length, 'table')} in ${name}`));
+  output.line(tables.length === 0 ? emptyText(name, capabilities.source.schemaless) : output.colors.dim(`${counted(tables.length, 'table')} in ${name}`));
   return exitCodes.succeeded;
+}
+
+function emptyText(name: string, isSchemaless: boolean): string {
+  return isSchemaless
+    ? `${name} lists nothing. What cannot be listed, as the paths of an API, can still be named in a sync.`
+    : `${name} has no table that this user may read.`;
 }
 
 function text({ name, columns, key, estimatedRows }: DiscoveredTable, suggestion: Suggestion, { colors }: Output): string {

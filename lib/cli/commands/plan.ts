@@ -1,7 +1,7 @@
 /** `idra plan`: what a run would do. Nothing is written, in no database and in no store. */
 import { type Plan, planSync } from '../../engine/plan-sync.ts';
 import { toSyncError } from '../../errors.ts';
-import { cursorText } from '../cursor-text.ts';
+import { shortCursorText } from '../cursor-text.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { type CommonFlags, fileAndNames } from '../flags.ts';
 import { counted, table, wrap } from '../format.ts';
@@ -39,7 +39,7 @@ function text(plan: Plan, { colors, width }: Output): string {
   const path = plan.path === 'raw' ? `passed through as ${plan.rawFormat}` : 'row by row';
   const added = plan.table.addColumns.length === 0 ? '' : `, gets ${plan.table.addColumns.join(', ')}`;
   const facts = [
-    ['reads', `${rows}, ${plan.from === null ? 'from the beginning' : `after ${cursorText(plan.from)}`}`],
+    ['reads', `${rows}, ${plan.from === null ? 'from the beginning' : `after ${shortCursorText(plan.from)}`}`],
     ['writes', `${plan.table.name} (${plan.table.create ? 'is created' : `exists${added}`})`],
     ['how', `mode ${plan.mode}, write ${plan.write}, ${path}`],
   ];

@@ -1,6 +1,6 @@
 /** `idra status`: where every sync stands. */
 import { describeEntry } from '../../coordination/queue.ts';
-import { cursorText } from '../cursor-text.ts';
+import { shortCursorText } from '../cursor-text.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { type CommonFlags, fileAndNames } from '../flags.ts';
 import { ago, count, counted, duration, wrap } from '../format.ts';
@@ -53,7 +53,7 @@ function text(found: SyncStatus, { colors, width }: Output): string {
   if (found.lastSlot !== null) facts.push(['last slot', found.lastSlot]);
   if (found.lag !== null) facts.push(['lag', lagText(found.lag)]);
   if (found.checkpoint !== null)
-    facts.push(['checkpoint', `${cursorText(found.checkpoint.cursor)}; batch ${found.checkpoint.seq}, ${ago(found.checkpoint.at, now)}`]);
+    facts.push(['checkpoint', `${shortCursorText(found.checkpoint.cursor)}; batch ${found.checkpoint.seq}, ${ago(found.checkpoint.at, now)}`]);
   const { holders, waiting } = found.lock;
   facts.push(['lock', holders.length === 0 ? 'free' : `held by ${holders.join('; ')}`]);
   if (waiting.length > 0) facts.push(['waiting', waiting.join('; ')]);
