@@ -1,8 +1,10 @@
 /** One connection whose settings are fixed, so that neither the machine nor the login's defaults change a value or its text. */
+import type mssql from 'mssql';
 import tedious from 'tedious';
 import { SyncError } from '../../errors.ts';
 import type { Value } from '../../values/types.ts';
 import { endsConnection, serverError, sqlserverError } from './errors.ts';
+import { type HeldConnection, holdConnection } from './held-connection.ts';
 import type { Settings } from './settings.ts';
 
 const { TYPES } = tedious;
@@ -52,42 +54,33 @@ export class Session implements AsyncDisposable {
   readonly gone: Promise<void>;
   #lost = false;
 
-  private constructor(connection: tedious.Connection, name: string) {
-    this.connection = connection;
+  private constructor(held: HeldConnection, name: string) {
+    this.connection = held.connection;
     this.name = name;
-    this.gone = new Promise((resolve) => {
-      const end = (): void => {
-        this.#lost = true;
-        resolve();
-      };
-      // Without a listener the loss of an idle connection would end the process
-      connection.on('error', end);
-      connection.on('end', end);
-    });
+    this.gone = held.gone;
+    const end = (): void => {
+      this.#lost = true;
+    };
+    // Without a listener the loss of an idle connection would end the process
+    held.connection.on('error', end);
+    held.connection.on('end', end);
   }
 
   /** `application`: what the server's administrators see. */
   static async open(settings: Settings, application: string): Promise<Session> {
     const { name } = settings;
     let refusal: { number: number; message: string } | undefined;
-    let connection: tedious.Connection | undefined;
+    let session: Session | undefined;
     try {
-      connection = new tedious.Connection(configOf(settings, application));
-      const opening = connection;
-      opening.on('errorMessage', (token: { number: number; message: string }) => {
+      const held = await holdConnection(configOf(settings, application), (token) => {
         refusal ??= token;
       });
-      await new Promise<void>((resolve, reject) => {
-        opening.connect((error) => (error === undefined || error === null ? resolve() : reject(error)));
-      });
-      opening.removeAllListeners('errorMessage');
-      const session = new Session(opening, name);
+      session = new Session(held, name);
       // Changed rows are counted, whatever the server says for all (user options)
       await session.batch(`SET NOCOUNT OFF; SET LOCK_TIMEOUT ${lockTimeoutSeconds * 1000}`);
       return session;
     } catch (error) {
-      connection?.on('error', () => undefined);
-      connection?.close();
+      session?.destroy();
       const context = { doing: `Connecting to ${name}`, lost: true };
       // The driver's own error tells only that the login failed
       throw refusal === undefined ? sqlserverError(error, context) : serverError(refusal.number, refusal.message, context);
@@ -210,21 +203,22 @@ function parameterOf(value: Value): [(typeof TYPES)[keyof typeof TYPES], unknown
   return [TYPES.NVarChar, value === null ? null : String(value)];
 }
 
-function configOf(settings: Settings, application: string): tedious.ConnectionConfiguration {
+function configOf(settings: Settings, application: string): mssql.config {
   const { host, port, instance, user, password, database, ssl, ca } = settings;
   return {
     server: host,
-    authentication: { type: 'default', options: { userName: user ?? '', password: password ?? '' } },
+    user: user ?? '',
+    password: password ?? '',
+    requestTimeout: settings.requestTimeoutMs,
+    connectionTimeout: connectTimeoutMs,
+    ...(port === undefined ? {} : { port }),
+    ...(database === undefined ? {} : { database }),
     options: {
-      ...(port === undefined ? {} : { port }),
       ...(instance === undefined ? {} : { instanceName: instance }),
-      ...(database === undefined ? {} : { database }),
       encrypt: ssl !== 'disable',
       trustServerCertificate: ssl === 'require',
       ...(ca === undefined ? {} : { cryptoCredentialsDetails: { ca } }),
       appName: application.slice(0, 128),
-      connectTimeout: connectTimeoutMs,
-      requestTimeout: settings.requestTimeoutMs,
       maxRetriesOnTransientErrors: 0,
       packetSize: packetBytes,
       // An error ends the whole transaction, so that nothing of it can be committed by what follows

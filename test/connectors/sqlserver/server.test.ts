@@ -2,10 +2,14 @@
 import sql from 'mssql';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Operation } from '../../../lib/connectors/connector.ts';
+import { config } from '../../../lib/connectors/sqlserver/config.ts';
+import { Session } from '../../../lib/connectors/sqlserver/session.ts';
+import { resolveSettings, type SqlserverConnection } from '../../../lib/connectors/sqlserver/settings.ts';
 import type { Row, Schema } from '../../../lib/values/types.ts';
 import { batchOf, chunkOf, column, failure, freshName, openWriter, readTable, writeAll } from '../../conformance/drive.ts';
-import { sqlserverConfig } from '../../support/servers/sqlserver.ts';
+import { sqlserverConfig, sqlserverConnection } from '../../support/servers/sqlserver.ts';
 import { describeWith } from '../../support/servers.ts';
+import { TcpProxy } from '../../support/tcp-proxy.ts';
 import { quote, sqlserverHarness } from '../sqlserver-harness.ts';
 
 type Made = Awaited<ReturnType<typeof sqlserverHarness>>;
@@ -57,6 +61,26 @@ await describeWith(['sqlserver'], 'SQL Server, what is its own', () => {
     await harness.execute(`INSERT INTO ${quote(name)} (id) VALUES (2)`);
     return name;
   }
+
+  it('a session that is lost stays lost: no new one, without its temporary table, takes its place', async () => {
+    await using proxy = await TcpProxy.before(harness.url);
+    const through = (url: string): Promise<Session> =>
+      resolveSettings(config.connection.parse(sqlserverConnection(url)) as SqlserverConnection).then((settings) => Session.open(settings, 'idra test'));
+    await using session = await through(proxy.through(harness.url));
+    await session.batch('CREATE TABLE #own (id int)');
+    expect(await session.query('SELECT * FROM #own')).toEqual([]);
+    const { connections } = proxy.counts;
+    expect(proxy.open).toBe(1);
+    proxy.cut();
+    await expect(session.query('SELECT * FROM #own')).rejects.toThrow();
+    await session.gone;
+    expect(session.lost).toBe(true);
+    await failure(() => session.query('SELECT * FROM #own'), 'CONNECTION_FAILED');
+    expect(proxy.counts.connections).toBe(connections);
+    const wrong = new URL(harness.url);
+    wrong.password = 'not-it';
+    await failure(() => through(wrong.href), 'AUTHENTICATION_FAILED', 'Connecting to');
+  });
 
   it('reads every type exactly, by table and by query', async () => {
     const name = await everything();

@@ -1,9 +1,11 @@
 /** What needs no server: addresses, error numbers, the forms in which values are sent, and the statements that take a batch to its table. */
+import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
 import type { CatalogueColumn } from '../../../lib/connectors/sqlserver/catalogue.ts';
 import { columnWriter } from '../../../lib/connectors/sqlserver/column-writer.ts';
 import { config } from '../../../lib/connectors/sqlserver/config.ts';
 import { endsConnection, sqlserverError } from '../../../lib/connectors/sqlserver/errors.ts';
+import { Session } from '../../../lib/connectors/sqlserver/session.ts';
 import { resolveSettings, type SqlserverConnection } from '../../../lib/connectors/sqlserver/settings.ts';
 import { sinkFor } from '../../../lib/connectors/sqlserver/sink.ts';
 import { columnOf, factsOf } from '../../../lib/connectors/sqlserver/types.ts';
@@ -46,6 +48,21 @@ describe('addresses', () => {
       expect(String((error as Error).message)).not.toContain('secret');
     },
   );
+});
+
+describe('the driver', () => {
+  it('is one: the requests that are made here belong to the very tedious that mssql connects with', () => {
+    const here = createRequire(import.meta.url);
+    expect(createRequire(here.resolve('mssql')).resolve('tedious')).toBe(here.resolve('tedious'));
+  });
+
+  it('says what could not be reached, and leaves nothing behind', async () => {
+    const settings = await resolveSettings(config.connection.parse({ type: 'sqlserver', host: '127.0.0.1', port: 1, user: 'u' }) as SqlserverConnection);
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const before = timers();
+    await expect(Session.open(settings, 'idra test')).rejects.toMatchObject({ code: 'CONNECTION_FAILED', retry: 'backoff' });
+    expect(timers()).toBeLessThanOrEqual(before);
+  });
 });
 
 describe('errors by number', () => {
