@@ -71,7 +71,7 @@ async function replayUnder(run: Run, deps: EngineDeps, { from, to, lock }: Repla
   const target = await destination.prepare(schema);
   const letters = await lettersOf(destination, definition);
   const epoch = await deps.coordination.epoch.get();
-  const origin = originOf(await deps.coordination.identity.get(), target.schema.name);
+  const origin = originOf(definition, { store: await deps.coordination.identity.get(), table: target.schema.name });
   await using writer = await destination.open(target, { sync: definition.name, shard: '0', epoch, fence: lock.fence, enforced: true });
   const { checkpoints } = deps.coordination;
   let revision = (await checkpoints.load(definition.name, '0'))?.revision ?? 0n;

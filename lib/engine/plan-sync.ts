@@ -55,7 +55,7 @@ async function startOf(planned: Planned): Promise<Cursor | null> {
       target,
       epoch,
       fence,
-      origin: identity === null ? null : originOf(identity, target.schema.name),
+      origin: identity === null ? null : originOf(definition, { store: identity, table: target.schema.name }),
       existing: 'refuse',
     });
   } catch (error) {

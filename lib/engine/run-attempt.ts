@@ -2,7 +2,7 @@ import type { Cursor, Destination, Source, Target, Writer } from '../connectors/
 import type { HeldLock } from '../coordination/contract.ts';
 import { SyncError } from '../errors.ts';
 import type { Schema } from '../values/types.ts';
-import { isStaged, type Origin, originOf } from './batch-id.ts';
+import { isOfAnotherPass, isStaged, type Origin, originOf } from './batch-id.ts';
 import type { EngineDeps, Opened } from './deps.ts';
 import { knownClaim, knownState } from './known-state.ts';
 import { compileMasks } from './mask.ts';
@@ -64,7 +64,7 @@ async function claimAndTransfer(open: Open): Promise<TransferEnd> {
       target,
       epoch,
       fence: lock.fence,
-      origin: originOf(identity, target.schema.name),
+      origin: originOf(definition, { store: identity, table: target.schema.name }),
       existing: options.existing ?? 'refuse',
     });
   // Looked at before it is made: a table that a refused run had made would pass for the one that is missing
@@ -85,10 +85,10 @@ async function claimAndTransfer(open: Open): Promise<TransferEnd> {
   const enforced = options.fencing ?? true;
   await using writer = await destination.open(target, { sync: definition.name, shard, epoch, fence: lock.fence, enforced, ...knownClaim(destination, stored) });
   const { cursor, batchId } = writer.committed;
-  const isMisplaced = cursor !== null && isStaged(batchId) !== (definition.write === 'replace');
+  const origin = originOf(definition, { store: identity, table: target.schema.name });
+  const isMisplaced = cursor !== null && (isStaged(batchId) !== (definition.write === 'replace') || isOfAnotherPass(batchId, definition, origin));
   const at = isMisplaced ? null : await position(open, { start, writer, schema, target: target.schema, stored: stored?.cursor ?? null });
   // Awaited here: the writer is disposed of where this scope ends.
-  const origin = originOf(identity, target.schema.name);
   return await transfer(open, { writer, schema, target, epoch, origin, revision, from: at, seed: start.kind === 'seed', isMisplaced });
 }
 

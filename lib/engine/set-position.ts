@@ -82,7 +82,7 @@ export async function setPosition(definition: SyncDefinition, deps: EngineDeps, 
     revision = await checkpoints.save(sync, '0', { checkpoint: first, expected: 0n, lock });
   }
   await using writer = await destination.open(target, { sync, shard: '0', epoch, fence: lock.fence, enforced: true, ...knownClaim(destination, stored) });
-  const origin = originOf(await deps.coordination.identity.get(), target.schema.name);
+  const origin = originOf(definition, { store: await deps.coordination.identity.get(), table: target.schema.name });
   const batchId = newBatchId({ staged: false, origin });
   const { seq } = await writer.commit({ batchId, cursor });
   await checkpoints.save(sync, '0', { checkpoint: { epoch, fence: lock.fence, seq, batchId, cursor, at: at() }, expected: revision, lock });

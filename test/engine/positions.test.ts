@@ -154,6 +154,18 @@ describe('a pass that replaces', () => {
     expect(copied(world, 'copy')).toEqual(all);
   });
 
+  it.each(['replace', 'upsert'] as const)(
+    'that was begun under another definition begins anew with %s: no row stays as it was asked for before',
+    async (write) => {
+      await using world = await halfWay(write);
+      const masked = { ...pass, write, mask: { v: 'redact' }, where: 'id <> 1' } as const;
+      expect(await world.run(masked)).toMatchObject({ status: 'succeeded', caughtUp: true, written: 5 });
+      const left = world.b.prepare("SELECT id FROM copy WHERE v IN ('a', 'b', 'c', 'd', 'e', 'f')").pluck().all();
+      expect(left).toEqual(write === 'upsert' ? [1] : []);
+      if (write === 'replace') expect(copied(world, 'copy')).toEqual([2, 3, 4, 5, 6]);
+    },
+  );
+
   it('goes on from what it has staged', async () => {
     await using world = await halfWay('replace');
     const report = await world.run({ ...pass, write: 'replace' });

@@ -52,11 +52,8 @@ export function planTable(statements: Statements | null, schema: Schema, request
 }
 
 function planNew(table: string, schema: Schema, request: DestinationRequest): TablePlan {
-  const targets = schema.columns.map((column) => targetFor(column));
-  const definitions = schema.columns.map((column, i) => {
-    const required = schema.key.includes(column.name) || !column.nullable;
-    return `${quote(column.name)} ${targets[i]?.declared ?? ''}${required ? ' NOT NULL' : ''}`;
-  });
+  const targets = schema.columns.map((column) => ({ ...targetFor(column), nullable: column.nullable && !schema.key.includes(column.name) }));
+  const definitions = targets.map(({ name, declared, nullable }) => `${quote(name)} ${declared}${nullable ? '' : ' NOT NULL'}`);
   if (request.deletes === 'soft' && !schema.columns.some(({ name }) => name === request.softDeleteColumn))
     definitions.push(`${quote(request.softDeleteColumn)} ${markerType}`);
   if (schema.key.length > 0) definitions.push(`PRIMARY KEY (${schema.key.map(quote).join(', ')})`);
