@@ -21,6 +21,8 @@ import { documentOf, rowOf } from './json-document.ts';
 export interface End extends Harness {
   /** A run over everything, and one that may take a faster way. */
   readonly modes: { readonly whole: Mode; readonly fast: Mode };
+  /** Has no type for JSON: as a source it gives texts, and nobody can know what is in them. */
+  readonly jsonIsText?: true;
   /** Declares no key: the definition has to name it. */
   readonly keyless?: true;
   /** `count`: how many are due, for a system that shows them late. */
@@ -150,7 +152,7 @@ export const ends: Readonly<Record<System, () => Promise<End>>> = {
   postgres: postgresEnd,
   mysql: async () => ({ ...(await mysqlHarness()), modes: declared }),
   sqlite: async () => ({ ...(await sqliteHarness()), modes: declared }),
-  sqlserver: async () => ({ ...(await sqlserverHarness()), modes: declared }),
+  sqlserver: async () => ({ ...(await sqlserverHarness()), modes: declared, jsonIsText: true }),
   mongodb: async () => ({ ...(await mongodbHarness()), modes: declared, keyless: true }),
   kafka: kafkaEnd,
   s3: s3End,

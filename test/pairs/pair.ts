@@ -6,7 +6,7 @@ import { openCoordination } from '../../lib/coordination/coordination.ts';
 import type { EngineDeps } from '../../lib/engine/deps.ts';
 import type { Report } from '../../lib/engine/report.ts';
 import { runSync } from '../../lib/engine/run-sync.ts';
-import type { Column, Row } from '../../lib/values/types.ts';
+import type { Column, LogicalType, Row } from '../../lib/values/types.ts';
 import { column, destinationOf, freshName } from '../conformance/drive.ts';
 import { caseGroups, type ValueCase } from '../conformance/values.ts';
 import { definition } from '../engine/samples.ts';
@@ -29,6 +29,11 @@ export const cases: readonly Case[] = groups.flatMap((group, g) => group.cases.m
 /** The cases that the source can hold itself. */
 export function heldBy(source: End): Case[] {
   return cases.filter(({ name }) => !Object.hasOwn(source.cannotHold, name));
+}
+
+/** The type with which the source hands the case over. */
+export function typeFrom(source: End, { type }: { readonly type: LogicalType }): LogicalType {
+  return type.kind === 'json' && source.jsonIsText === true ? { kind: 'string' } : type;
 }
 
 /** Makes a source table with a row for each case. */
@@ -69,7 +74,14 @@ export async function move(source: End, destination: End, ask: { readonly table:
     ...ask.more,
   });
   const report = await runSync(sync, deps, { signal: new AbortController().signal });
-  const found = report.status === 'succeeded' ? await destination.read(name, columns, report.written) : [];
+  const found =
+    report.status === 'succeeded'
+      ? await destination.read(
+          name,
+          columns.map((each) => ({ ...each, type: typeFrom(source, each) })),
+          report.written,
+        )
+      : [];
   await using end = await destinationOf(destination, name, { sync: name });
   return { report, rows: new Map(found.map((row) => [Number(row[0]), row])), letters: (await end.deadLetters?.()) ?? [] };
 }
