@@ -16,6 +16,7 @@ const busy = { code: 'THROTTLED', retry: 'backoff' } as const;
 const full = { code: 'DISK_FULL', retry: 'backoff' } as const;
 const invalid = { code: 'CONFIG_INVALID' } as const;
 const absent = { code: 'NOT_FOUND' } as const;
+const unsupported = { code: 'UNSUPPORTED' } as const;
 const duplicate = { code: 'ROW_REJECTED', says: 'a row has a unique key that is there already' } as const;
 const constraint = { code: 'ROW_REJECTED', says: 'a row breaks a foreign key or a check constraint' } as const;
 const trigger = { code: 'ROW_REJECTED', says: 'a trigger refuses a row' } as const;
@@ -74,7 +75,9 @@ const rules: ReadonlyMap<number, Rule> = new Map([
   ...of(changed('a value is not of the type of its column'), 8009, 8023, 8029, 4815, 4816, 7339),
   ...of(tooLarge('a row is longer than the table allows'), 511, 1701, 1946, 1975, 8621, 8623),
   ...of(unfit('a column that the server fills in itself cannot be written'), 271, 273, 544, 8101, 8102, 13_536, 13_537),
-  ...of(full, 1101, 1105, 3257, 5149, 9002, 1132),
+  ...of(full, 1101, 1105, 1132, 3257, 3958, 3959, 3966, 5149, 9002),
+  // A snapshot that reaches into a database without them, and tables in memory, which are in no such transaction
+  ...of(unsupported, 3952, 10_794, 41_332, 41_333, 41_368),
   ...of(
     busy,
     701,

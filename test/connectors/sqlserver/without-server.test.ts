@@ -83,6 +83,9 @@ describe('errors by number', () => {
     [208, 'NOT_FOUND', 'never'],
     [229, 'PERMISSION_DENIED', 'never'],
     [9002, 'DISK_FULL', 'backoff'],
+    [3966, 'DISK_FULL', 'backoff'],
+    [3952, 'UNSUPPORTED', 'never'],
+    [41_368, 'UNSUPPORTED', 'never'],
     [40_501, 'THROTTLED', 'backoff'],
     [596, 'CONNECTION_FAILED', 'backoff'],
   ])('%i is %s', (number, code, retry) => {
