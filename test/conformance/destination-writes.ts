@@ -53,6 +53,10 @@ export function destinationWrites(get: () => Harness): void {
       await writeAll(get(), schema, [['7', 'again']], { claim: claimOf(2) });
       return await expectRows(schema, [['7', 'again']]);
     }
+    if (get().appends === true) {
+      expect(await writeAll(get(), schema, [['7', 'again']], { claim: claimOf(2) })).toMatchObject({ written: 1 });
+      return;
+    }
     const work = (): Promise<unknown> =>
       writeAll(
         get(),
@@ -168,7 +172,9 @@ export function destinationWrites(get: () => Harness): void {
   });
 
   describe('replace', () => {
+    const replaces = (): boolean => get().config.capabilities.destination.writes.includes('replace');
     it('keeps the old rows until the new ones are complete', async () => {
+      if (!replaces()) return;
       const schema = items();
       await writeAll(
         get(),
@@ -195,6 +201,7 @@ export function destinationWrites(get: () => Harness): void {
     });
 
     it('goes on with what is staged after an interruption, and begins anew without a cursor', async () => {
+      if (!replaces()) return;
       const schema = items();
       await writeAll(get(), schema, [['1', 'old']], { write: 'replace', batch: { cursor: null, final: true } });
       await writeAll(get(), schema, [['2', 'staged']], { write: 'replace', claim: claimOf(2), batch: { cursor: 'half' } });
@@ -211,6 +218,7 @@ export function destinationWrites(get: () => Harness): void {
     });
 
     it('begins anew where the position was come by without a stage', async () => {
+      if (!replaces()) return;
       const schema = items();
       await writeAll(get(), schema, [['1', 'first half']], { batch: { cursor: 'half' } });
       await using open = await openWriter(get(), schema, { write: 'replace', claim: claimOf(2) });
@@ -220,6 +228,7 @@ export function destinationWrites(get: () => Harness): void {
     });
 
     it('leaves the old rows where the last batch is not committed', async () => {
+      if (!replaces()) return;
       const schema = items();
       await writeAll(get(), schema, [['1', 'old']]);
       await using open = await openWriter(get(), schema, { write: 'replace', claim: claimOf(2) });
@@ -285,6 +294,10 @@ export function destinationWrites(get: () => Harness): void {
     const schema: Schema = { name: freshName('huge'), columns: [column('id', 'int64', false), column('data', 'string'), column('raw', 'bytes')], key: ['id'] };
     const text = 'é5 MB '.repeat(700_000);
     const raw = new Uint8Array(1_000_000).map((_, i) => i % 251);
+    if (get().refusesLargeRows === true) {
+      await failure(() => writeAll(get(), schema, [['1', text, raw]]), 'TOO_LARGE', schema.name, 'id=1');
+      return;
+    }
     await writeAll(get(), schema, [['1', text, raw]]);
     await writeAll(
       get(),

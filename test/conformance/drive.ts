@@ -47,7 +47,7 @@ export interface SourceAsk {
 }
 
 export function openSource(harness: Harness, table: string, ask: SourceAsk = {}): Promise<Source> {
-  const { mode = 'full', cursor = {}, peer = 'elsewhere', options = harness.source(table), ...rest } = ask;
+  const { mode = harness.whole ?? 'full', cursor = {}, peer = 'elsewhere', options = harness.source(table), ...rest } = ask;
   const request: SourceRequest = { sync: 'conformance', options, mode, cursor: { key: [], lookbackSeconds: 0, nulls: 'refuse', ...cursor }, peer, ...rest };
   return harness.connector.openSource(harness.connection, request, never);
 }

@@ -1,7 +1,7 @@
 /**
  * What a connector gives to the suites: where to work, and a way to make and to look at tables that does not go through the connector itself. One short file for each connector under test/connectors.
  */
-import type { Connector, ConnectorConfig } from '../../lib/connectors/connector.ts';
+import type { Connector, ConnectorConfig, Mode } from '../../lib/connectors/connector.ts';
 import type { Column, LogicalKind, Row, Schema } from '../../lib/values/types.ts';
 
 export interface Harness extends AsyncDisposable {
@@ -38,6 +38,14 @@ export interface Harness extends AsyncDisposable {
   readonly schemaless?: boolean;
   /** Without transactions: an insert needs a key, and takes the place of a row that has it. */
   readonly insertReplaces?: boolean;
+  /** Keeps messages or objects, with no index over them: an insert adds a row whatever its key. */
+  readonly appends?: boolean;
+  /** A claim shuts the writer before it out at once, one of the same fence as well. */
+  readonly claimShutsOut?: boolean;
+  /** Tables that the destination makes take no rows of 5 MB. */
+  readonly refusesLargeRows?: boolean;
+  /** The mode that reads everything; absent: `full`. */
+  readonly whole?: Mode;
   /** Names of tables that the destination's configuration refuses. */
   refusesTable?(name: string): boolean;
   /** Names of columns that the destination refuses. */

@@ -26,7 +26,7 @@ export function sourceLimits(get: () => Harness): void {
     expect(total).toBeLessThan(1_200_000);
   });
 
-  it('passes rows of 5 MB one at a time where a chunk may have less', { timeout: 60_000 }, async () => {
+  it('passes rows of 5 MB one at a time where a chunk may have less', { timeout: 120_000 }, async () => {
     const schema: Schema = { name: freshName('huge'), columns: [column('id', 'int64', false), column('data', 'string')], key: ['id'] };
     const huge = 'é5 MB '.repeat(750_000).slice(0, 5_000_000);
     await get().create(schema, []);
@@ -48,8 +48,10 @@ export function sourceLimits(get: () => Harness): void {
       await using source = await openSource(harness, schema.name);
       for await (const chunk of source.read({ from: null, maxRows: 10, maxBytes: 1_000_000 }, new AbortController().signal)) {
         const { length } = asRows(chunk).rows;
+        // A position alone, before anything is read
+        if (length === 0) continue;
         // At most: how many are there at first is up to the network
-        expect(length > 0 && length <= 10).toBe(true);
+        expect(length).toBeLessThanOrEqual(10);
         break;
       }
       if (i === 0) expect((await readAll(source)).rows).toHaveLength(2_000);
@@ -76,7 +78,7 @@ export function sourceLimits(get: () => Harness): void {
     expect((await readAll(source)).rows).toHaveLength(3_000);
   });
 
-  it('lets timers run while it reads', async () => {
+  it('lets timers run while it reads', { timeout: 60_000 }, async () => {
     const { schema, rows } = wide(20_000);
     await get().create(schema, rows);
     await using source = await openSource(get(), schema.name);

@@ -121,6 +121,19 @@ await describeWith(['s3'], 's3 as a destination of objects', () => {
     expect((await world.keys(path)).filter((key) => key.endsWith('.jsonl'))).toHaveLength(2);
   });
 
+  it('appends from the beginning where the position was that of a generation that is not live', async () => {
+    const path = freshPath();
+    {
+      await using half = await open(path, { request: { write: 'replace' } });
+      await half.writer.write(chunkOf(rowsFrom(0, 5)));
+      await half.writer.commit(batchOf('half'));
+    }
+    // The rest alone, beside what was there, would lose the five rows
+    await using end = await open(path, { fence: 2 });
+    expect(end.writer.committed).toMatchObject({ seq: 1n, cursor: null });
+    expect(await end.destination.state()).toMatchObject({ fence: 2n, cursor: null });
+  });
+
   it('writes folders by date, and keeps the order of an upsert where a key moves', async () => {
     const path = freshPath();
     await using end = await open(path, { options: { partition: 'dt={at:yyyy-MM-dd}' }, request: { write: 'upsert' } });

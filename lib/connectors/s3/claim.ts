@@ -59,8 +59,11 @@ export function claimed(current: Manifest | null, options: ClaimOptions, nonce: 
   };
   const kept = write === 'replace' && base.cursor !== null ? base.next : null;
   const begun = write === 'replace' && kept === null;
+  // A position belongs to the rows that were read up to it: the rest alone, beside or in the place of others, would lose those
+  const elsewhere = begun || (write !== 'replace' && base.next !== null);
   return {
     ...base,
+    cursor: elsewhere ? null : base.cursor,
     epoch: String(claim.epoch),
     fence: String(claim.fence),
     claim: nonce,

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SyncError } from '../../errors.ts';
 import { type Row, type Schema, typeName } from '../../values/types.ts';
 import type { Chunk, Cursor, ReadOptions, Rejected, Source, SourceRequest } from '../connector.ts';
@@ -156,6 +157,8 @@ class S3Source implements Source {
       const reader = await readerFor(read, this.#options);
       if (reader.declared !== undefined && this.#columns.declare(await reader.declared(read))) yield { kind: 'schema' };
       for await (const piece of reader.read(read)) {
+        // A range holds many pieces: the lease is renewed by a timer, which has to run between them
+        await nextTurn();
         options.signal.throwIfAborted();
         for (const record of piece) {
           let row = this.#row(record, object, reader);
