@@ -16,7 +16,7 @@ export type Program = keyof typeof programs;
 export const hostArchitecture: Architecture = process.arch === 'arm64' ? 'arm64' : 'x64';
 
 const folder = path.join(root, '.cache/bundles');
-const keptMs = 24 * 3_600_000;
+const keptMs = 2 * 3_600_000;
 
 async function removeOld(): Promise<void> {
   for (const name of await readdir(folder)) {
