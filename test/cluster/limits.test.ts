@@ -46,7 +46,7 @@ await describeWith(['etcd', 'postgres'], 'a wide fan-out over etcd', () => {
           "select count(*)::int as n from pg_stat_activity where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()",
         );
         seen.push(found[0].n);
-        await new Promise((resolve) => setTimeout(resolve, 3));
+        await new Promise((resolve) => setTimeout(resolve, 10));
       }
     })();
     try {
