@@ -1,20 +1,15 @@
 /** Each of the eight connectors at an end of a pair: a fixture as a source, a reader as a destination. */
 import type { Mode } from '../../lib/connectors/connector.ts';
-import { config as kafkaConfig } from '../../lib/connectors/kafka/config.ts';
-import { connector as kafka } from '../../lib/connectors/kafka/index.ts';
-import { config as restConfig } from '../../lib/connectors/rest/config.ts';
-import { connector as rest } from '../../lib/connectors/rest/index.ts';
 import { type Column, type Row, typeName } from '../../lib/values/types.ts';
 import type { Harness } from '../conformance/harness.ts';
+import { kafkaHarness } from '../connectors/kafka-harness.ts';
 import { mongodbHarness } from '../connectors/mongodb-harness.ts';
 import { mysqlHarness } from '../connectors/mysql-harness.ts';
 import { postgresHarness } from '../connectors/postgres-harness.ts';
+import { restHarness } from '../connectors/rest-harness.ts';
 import { listed, s3World, unpacked } from '../connectors/s3-harness.ts';
 import { sqliteHarness } from '../connectors/sqlite-harness.ts';
 import { sqlserverHarness } from '../connectors/sqlserver-harness.ts';
-import { freshDatabase } from '../support/fresh.ts';
-import { HttpFaultServer } from '../support/http-fault-server.ts';
-import { makeTopic, produce, readCommitted } from '../support/kafka-topic.ts';
 import type { System } from './expectations.ts';
 import { documentOf, rowOf } from './json-document.ts';
 
@@ -85,76 +80,13 @@ async function s3End(): Promise<End> {
   };
 }
 
-async function kafkaEnd(): Promise<End> {
-  const fresh = await freshDatabase('kafka');
-  const topicOf = (table: string): string => `${fresh.name}${table}`;
-  let columns: readonly Column[] = [];
-  return {
-    system: 'kafka',
-    connector: kafka,
-    config: kafkaConfig,
-    connection: kafkaConfig.connection.parse({ type: 'kafka', brokers: fresh.url.split(','), stateTopic: topicOf('state') }),
-    modes: { whole: 'stream', fast: 'stream' },
-    source: (table) => kafkaConfig.source.parse({ topic: topicOf(table), key: ['id'], fields: fieldsOf(columns) }),
-    destination: (table) => kafkaConfig.destination.parse({ topic: topicOf(table), partitions: 1, replication: 1 }),
-    create: async (schema, rows) => {
-      columns = schema.columns;
-      await makeTopic(fresh.url, topicOf(schema.name));
-      await produce(
-        fresh.url,
-        topicOf(schema.name),
-        rows.map((row) => ({ key: `{"id":${row[0]}}`, value: documentOf(columns, row) })),
-      );
-    },
-    read: async (table, wanted, count = 0) =>
-      (await readCommitted(fresh.url, topicOf(table), { atLeast: count })).map(({ value }) => rowOf(wanted, value ?? 'null')),
-    columns: noCatalogue,
-    cannotHold,
-    [Symbol.asyncDispose]: () => fresh[Symbol.asyncDispose](),
-  };
-}
-
-/** A service that keeps what is put to it, and answers with one list. */
-async function restEnd(): Promise<End> {
-  const server = await HttpFaultServer.listen();
-  const taken = new Map<string, Map<string, string>>();
-  let columns: readonly Column[] = [];
-  return {
-    system: 'rest',
-    connector: rest,
-    config: restConfig,
-    connection: restConfig.connection.parse({ type: 'rest', url: server.url, allowPrivate: true }),
-    modes: { whole: 'full', fast: 'full' },
-    keyless: true,
-    source: (table) => restConfig.source.parse({ path: `/${table}`, fields: fieldsOf(columns) }),
-    destination: (table) => {
-      const bodies = taken.get(table) ?? new Map<string, string>();
-      taken.set(table, bodies);
-      server.route(`PUT /${table}/*`, ({ path, body }) => {
-        bodies.set(path, body);
-        return { status: 204 };
-      });
-      return restConfig.destination.parse({ path: `/${table}/{id}` });
-    },
-    create: async (schema, rows) => {
-      columns = schema.columns;
-      const body = `[${rows.map((row) => documentOf(columns, row)).join(',')}]`;
-      server.route(`GET /${schema.name}`, () => ({ headers: { 'content-type': 'application/json' }, body }));
-    },
-    read: async (table, wanted) => [...(taken.get(table)?.values() ?? [])].map((body) => rowOf(wanted, body)),
-    columns: noCatalogue,
-    cannotHold,
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
-  };
-}
-
 export const ends: Readonly<Record<System, () => Promise<End>>> = {
   postgres: postgresEnd,
   mysql: async () => ({ ...(await mysqlHarness()), modes: declared }),
   sqlite: async () => ({ ...(await sqliteHarness()), modes: declared }),
   sqlserver: async () => ({ ...(await sqlserverHarness()), modes: declared, jsonIsText: true }),
   mongodb: async () => ({ ...(await mongodbHarness()), modes: declared, keyless: true }),
-  kafka: kafkaEnd,
+  kafka: async () => ({ ...(await kafkaHarness()), modes: { whole: 'stream', fast: 'stream' } }),
   s3: s3End,
-  rest: restEnd,
+  rest: async () => ({ ...(await restHarness()), modes: { whole: 'full', fast: 'full' }, keyless: true }),
 };
