@@ -2,8 +2,10 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { build, type Metafile, type OutputFile, type Plugin } from 'esbuild';
+import { builtins } from './builtins.ts';
 import { etcdProto } from './etcd-proto.ts';
 import { lazyTables } from './lazy-tables.ts';
+import { lighterDrivers } from './lighter-drivers.ts';
 import { namedExports } from './named-exports.ts';
 import { noDrivers } from './no-drivers.ts';
 import { oneLanguage } from './one-language.ts';
@@ -15,12 +17,16 @@ export const root = path.resolve(import.meta.dirname, '../..');
 export const architectures = ['arm64', 'x64'] as const;
 export type Architecture = (typeof architectures)[number];
 
-/** CommonJS packages in an ESM bundle still ask for `require`; some name their own folder. The names are long so that no other meets them. */
-const commonJs = [
-  "import{createRequire as idraCreateRequire}from'node:module'",
-  "import{dirname as idraDirname}from'node:path'",
-  'const require=idraCreateRequire(import.meta.url),__filename=import.meta.filename,__dirname=idraDirname(__filename);',
-].join(';');
+/** CommonJS packages in an ESM bundle still ask for `require`; some name their own folder. */
+const commonJs =
+  "const require=process.getBuiltinModule('module').createRequire(import.meta.url),__filename=import.meta.filename,__dirname=import.meta.dirname;\n";
+const asksForCommonJs = /\brequire\b|\b__(?:file|dir)name\b/;
+
+/** Only where it is asked for: it costs each file of a cold start a little. */
+function withCommonJs(file: OutputFile): BundledFile {
+  if (!file.path.endsWith('.js') || !asksForCommonJs.test(file.text)) return file;
+  return { path: file.path, contents: Buffer.concat([Buffer.from(commonJs), file.contents]) };
+}
 
 export async function functionNames(): Promise<string[]> {
   const entries = await readdir(path.join(root, 'functions'), { withFileTypes: true });
@@ -62,13 +68,12 @@ export async function bundle(
     alias: { 'better-sqlite3': `better-sqlite3/linux-${arch}` },
     loader: { '.node': 'copy' },
     external: ['pg-native'],
-    banner: { js: commonJs },
-    plugins: [etcdProto(), lazyTables(), namedExports(), oneLanguage(), unusedPackages(), ...plugins],
+    plugins: [builtins(), etcdProto(), lazyTables(), lighterDrivers(), namedExports(), oneLanguage(), unusedPackages(), ...plugins],
   });
   refuseWarnings(warnings);
   refuseMissingAddon(Object.values(entryPoints).join(', '), metafile, arch);
   const type = { path: path.join(outdir, 'package.json'), contents: Buffer.from('{"type":"module"}\n') };
-  return { metafile, files: [...outputFiles, type] };
+  return { metafile, files: [...outputFiles.map(withCommonJs), type] };
 }
 
 /** `functions/{name}.ts` as it is deployed; written by the caller. */
