@@ -117,7 +117,9 @@ async function readChecks(session: Session, table: { schema: string; table: stri
     [table.schema, table.table],
   );
   const named = (pattern: RegExp): ReadonlySet<string> => {
-    const names = rows.map(([clause]) => pattern.exec(clause ?? '')?.[1]?.replaceAll('``', '`'));
+    // MySQL writes the clause as if it stood in a text, with backslashes
+    const clauses = rows.map(([clause]) => (mariadb ? clause : clause?.replace(/\\(.)/gs, '$1')) ?? '');
+    const names = clauses.map((clause) => pattern.exec(clause)?.[1]?.replaceAll('``', '`'));
     return new Set(names.filter((name) => name !== undefined));
   };
   return { json: mariadb ? named(/^json_valid\(`((?:[^`]|``)+)`\)$/i) : new Set(), flags: named(/^\(?`((?:[^`]|``)+)` in \(0, ?1\)\)?$/i) };

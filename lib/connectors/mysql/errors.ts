@@ -114,6 +114,8 @@ const rules: Readonly<Record<number, Rule>> = {
   3140: changed('a value is no JSON'),
   3141: changed('a value is no JSON'),
   3144: changed('a value is no JSON'),
+  6136: changed('a value is no vector of its column'),
+  6138: changed('a value is no vector of its column'),
   3157: changed('a JSON value is nested too deeply'),
   3156: changed('a JSON value is not of the type of its column'),
   1118: tooLarge('a row is longer than the table allows'),
