@@ -7,7 +7,7 @@ const read = async (path: string): Promise<unknown> => parse(await readFile(new 
 
 it('the servers of infra/compose.yml listen on loopback addresses only', async () => {
   const { services } = (await read('infra/compose.yml')) as { services: Record<string, { image: string; ports: string[] }> };
-  expect(Object.keys(services).sort()).toEqual(['aws', 'etcd', 'kafka', 'mariadb', 'mongodb', 'postgres', 'sqlserver']);
+  expect(Object.keys(services).sort()).toEqual(['aws', 'etcd', 'kafka', 'mariadb', 'mongodb', 'mysql', 'postgres', 'sqlserver']);
   for (const { image, ports } of Object.values(services)) {
     expect(image).toMatch(/:[\w.-]+$/);
     expect(ports.every((port) => port.startsWith('127.0.0.1:'))).toBe(true);
