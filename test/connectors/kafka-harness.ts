@@ -8,7 +8,7 @@ import { type Column, type Row, type Schema, typeName } from '../../lib/values/t
 import type { Harness } from '../conformance/harness.ts';
 import { documentOf, rowOf } from '../pairs/json-document.ts';
 import { freshDatabase } from '../support/fresh.ts';
-import { makeTopic, produce, readCommitted, withAdmin } from '../support/kafka-topic.ts';
+import { client, makeTopic, produce, readCommitted, withAdmin } from '../support/kafka-topic.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 export interface KafkaHarness extends Harness {
@@ -22,8 +22,26 @@ const largest = { settings: { 'max.message.bytes': '20000000' } };
 const rowsOfRequest = 1_000;
 const never = new AbortController().signal;
 
+/** A broker that has just started knows no coordinator of transactions for a while: the engine would try again, which a suite does not. */
+async function transactionsBegin(brokers: string, name: string): Promise<void> {
+  const attempt = async (): Promise<boolean> => {
+    const producer = client(brokers).producer({ transactionalId: `${name}begin`, idempotent: true, maxInFlightRequests: 1 });
+    try {
+      await producer.connect();
+      await (await producer.transaction()).abort();
+      return true;
+    } catch {
+      return false;
+    } finally {
+      await producer.disconnect();
+    }
+  };
+  await waitUntil(attempt, { timeoutMs: 30_000, what: 'transactions of the broker' });
+}
+
 export async function kafkaHarness(): Promise<KafkaHarness> {
   const fresh = await freshDatabase('kafka');
+  await transactionsBegin(fresh.url, fresh.name);
   const topicOf = (table: string): string => `${fresh.name}${table}`;
   const connection = config.connection.parse({ type: 'kafka', brokers: fresh.url.split(','), stateTopic: topicOf('state') }) as KafkaConnection;
   let columns: readonly Column[] = [];

@@ -181,7 +181,15 @@ await describeWith(['s3'], 's3 as a source', () => {
       const { rows, rejected } = await run(path, null, { fields: { n: 'decimal(5,2)' } });
       expect(rows).toEqual([['1.5'], ['2']]);
       expect(rejected).toEqual([`ROW_MALFORMED ${path}a.jsonl line 2`, `ROW_MALFORMED ${path}a.jsonl line 3`]);
-      await failure(() => open(path, { fields: { n: 'number' } }), 'CONFIG_INVALID', 'source.fields.n');
+      expect(() => open(path, { fields: { n: 'number' } })).toThrow('has to be a type such as');
+    });
+
+    it('an object alone that is cut short before its first record says so, and not that there is nothing', async () => {
+      const path = freshPath();
+      await world.put(`${path}a.parquet`, Buffer.from('PAR1 and no more'));
+      await failure(() => open(path), 'ROW_MALFORMED', `${path}a.parquet`, 'source.fields');
+      await world.put(`${path}z/b.jsonl.gz`, gzipSync('{"id":1}').subarray(0, 12));
+      await failure(() => open(`${path}z/`), 'ROW_MALFORMED', 'b.jsonl.gz');
     });
 
     it('a compressed object that is cut short: all that can be read, then the fault, then the next object', async () => {

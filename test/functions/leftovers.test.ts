@@ -154,7 +154,7 @@ await describeWith(['etcd', 'postgres', 'mysql'], 'a run that fails', () => {
       sql: (table, kind) => trigger[kind]({ name: `claim_${table}`, on: 'before update on _idra_state', when: `new.sync = '${table}'` }),
     },
     { at: 'the first checkpoint', code: 'STORE_UNAVAILABLE', etcd: cutAt(['checkpoint/SYNC']) },
-    { at: 'the read', code: 'ROW_REJECTED', definition: { source: { connection: 'pg', query: brokenQuery } } },
+    { at: 'the read', code: 'CONFIG_INVALID', definition: { source: { connection: 'pg', query: brokenQuery } } },
     { at: 'the write', code: 'ROW_REJECTED', sql: (table) => `create table ${table} (id bigint primary key, name varchar(50), check (id <> 700))` },
     {
       at: 'the COMMIT',

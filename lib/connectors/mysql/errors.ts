@@ -1,5 +1,6 @@
 /** MySQL's and MariaDB's error numbers and the driver's own codes, as Idra's errors. Numbers: the servers' error reference; they agree below 1900. */
 import { type ErrorCode, type ErrorPlace, type Retry, SyncError } from '../../errors.ts';
+import { isEncryptionError, networkErrors } from '../sql/network-errors.ts';
 
 interface Rule {
   readonly code: ErrorCode;
@@ -140,20 +141,7 @@ const rules: Readonly<Record<number, Rule>> = {
   4031: lost,
 };
 
-const networkErrors: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'ECONNABORTED',
-  'ENOENT',
-  'PROTOCOL_CONNECTION_LOST',
-  'PROTOCOL_ENQUEUE_AFTER_FATAL_ERROR',
-]);
+const connectionErrors: ReadonlySet<string> = new Set([...networkErrors, 'ENOENT', 'PROTOCOL_CONNECTION_LOST', 'PROTOCOL_ENQUEUE_AFTER_FATAL_ERROR']);
 
 export interface ErrorContext extends ErrorPlace {
   /** What was being done, as the start of the message: `Reading shop.orders`. */
@@ -178,12 +166,12 @@ export function mysqlError(error: unknown, context: ErrorContext): SyncError {
   const driver = (error instanceof Error ? error : { message: String(error) }) as DriverError;
   if (driver.errno !== undefined && driver.sqlMessage !== undefined) return serverError({ number: driver.errno, message: driver.sqlMessage }, context);
   const code = driver.code ?? '';
-  if (networkErrors.has(code))
+  if (connectionErrors.has(code))
     return new SyncError('CONNECTION_FAILED', `${doing} failed: the connection to the server could not be made or was lost (${code}).`, {
       ...place,
       retry: 'backoff',
     });
-  if (/^(HANDSHAKE_|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|EPROTO|HOSTNAME_MISMATCH)/.test(code))
+  if (code.startsWith('HANDSHAKE_') || isEncryptionError(code))
     return new SyncError('CONNECTION_FAILED', `${doing} failed: no encrypted connection could be made (${code}). See ssl and sslCa.`, place);
   if (code.startsWith('AUTH_'))
     return new SyncError('AUTHENTICATION_FAILED', `${doing} failed: the server asks for a way to log in that cannot be had (${code}).`, place);
@@ -207,7 +195,7 @@ export function serverError({ number, message }: { readonly number: number; read
 export function endsConnection(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { errno, code = '', sqlMessage } = error as DriverError;
-  return sqlMessage === undefined ? networkErrors.has(code) : errno !== undefined && rules[errno] === lost;
+  return sqlMessage === undefined ? connectionErrors.has(code) : errno !== undefined && rules[errno] === lost;
 }
 
 /** Number of an error that came from the server. */

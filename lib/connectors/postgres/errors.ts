@@ -1,6 +1,7 @@
 /** PostgreSQL's errors by SQLSTATE and errno. Texts of class 22 and 23 quote values of rows, so they never go any further. */
 import pg from 'pg';
 import { type ErrorCode, type ErrorPlace, type Retry, SyncError } from '../../errors.ts';
+import { isEncryptionError, networkErrors } from '../sql/network-errors.ts';
 
 interface Rule {
   readonly code: ErrorCode;
@@ -57,19 +58,7 @@ const readingRules: Readonly<Record<string, Rule>> = {
   '22012': { code: 'VALUE_UNREPRESENTABLE', says: 'the query or view divides by zero for some row' },
 };
 
-const networkErrors: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'ECONNABORTED',
-  'ENOENT',
-  'EACCES',
-]);
+const connectionErrors: ReadonlySet<string> = new Set([...networkErrors, 'ENOENT', 'EACCES']);
 
 export interface ErrorContext extends ErrorPlace {
   /** What was being done, as the start of the message: `Reading public.orders`. */
@@ -86,13 +75,13 @@ export function postgresError(error: unknown, context: ErrorContext): SyncError 
   const { doing, lost = false, reading = false, ...place } = context;
   if (error instanceof pg.DatabaseError && error.code !== undefined) return databaseError(error, error.code, { doing, place, reading });
   const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
-  if (code !== undefined && networkErrors.has(code))
+  if (code !== undefined && connectionErrors.has(code))
     return new SyncError('CONNECTION_FAILED', `${doing} failed: the connection to PostgreSQL could not be made or was lost (${code}).`, {
       ...place,
       retry: 'backoff',
       cause: error,
     });
-  if (code !== undefined && /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|EPROTO|HOSTNAME_MISMATCH)/.test(code))
+  if (code !== undefined && isEncryptionError(code))
     return new SyncError('CONNECTION_FAILED', `${doing} failed: no encrypted connection could be made (${code}). See ssl and sslCa.`, {
       ...place,
       cause: error,

@@ -72,15 +72,18 @@ class S3Source implements Source {
   /** Infers the columns. Throws `NOT_FOUND` where there is nothing to infer them from and the definition names none. */
   async sample(signal: AbortSignal): Promise<void> {
     let objects = 0;
+    let broken: SyncError | null = null;
     for await (const page of listObjects(this.#prefix, null, signal)) {
       // The first ones and the last of the page: fields are added over time
       const some = page.length <= sampleObjects ? page : [...page.slice(0, sampleObjects - 1), ...page.slice(-1)];
       for (const object of some) {
         objects++;
-        await this.#learn(object, signal);
+        broken = (await this.#learn(object, signal)) ?? broken;
       }
       if (objects > 0) break;
     }
+    // Without a column there is nowhere to put what is read before the fault
+    if (this.#columns.columns.length === 0 && broken !== null) throw broken;
     if (this.#columns.columns.length === 0)
       throw new SyncError(
         'NOT_FOUND',
@@ -208,29 +211,40 @@ class S3Source implements Source {
     return { rejected: { error, before: 0, raw: rawRecord(cells) } };
   }
 
-  async #learn(object: ListedObject, signal: AbortSignal): Promise<void> {
-    if (object.bytes === 0) return;
+  /** Why the object cannot be read to its end, or null: told again when it is read, as far as there are columns. */
+  async #learn(object: ListedObject, signal: AbortSignal): Promise<SyncError | null> {
+    let broken: SyncError | null = null;
+    if (object.bytes === 0) return broken;
     const read = this.#toRead(object, start, signal);
     const sampled: ReadRecord[] = [];
     try {
       const reader = await readerFor(read, this.#options);
       if (reader.declared !== undefined) {
         this.#columns.declare(await reader.declared(read));
-        return;
+        return broken;
       }
       for await (const piece of reader.read(read)) {
         sampled.push(...piece.slice(0, sampleRecords - sampled.length));
         if (sampled.length >= sampleRecords) break;
       }
     } catch (error) {
-      // Told when it is read
-      if (brokenBy(error) === null) throw error;
+      const reason = brokenBy(error);
+      if (reason === null) throw error;
+      const { key } = object;
+      broken = new SyncError(
+        'ROW_MALFORMED',
+        `${key} ${reason}. Replace the object, or name the columns with source.fields and set it aside with onError: deadLetter.`,
+        {
+          key,
+        },
+      );
     }
     // Once more where a wider type came late: values that fitted the narrower one may not fit it
     for (let changed = true; changed; ) {
       changed = false;
       for (const { cells } of sampled) if (!isFault(cells)) changed = this.#columns.learn(cells) || changed;
     }
+    return broken;
   }
 
   #toRead(object: ListedObject, from: Half['at'], signal: AbortSignal): ObjectToRead {

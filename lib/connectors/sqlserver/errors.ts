@@ -1,5 +1,6 @@
 /** SQL Server's error numbers and the driver's own codes, as Idra's errors. Numbers: sys.messages and the documentation of the Database Engine's errors. */
 import { type ErrorCode, type ErrorPlace, type Retry, SyncError } from '../../errors.ts';
+import { isEncryptionError, networkErrors } from '../sql/network-errors.ts';
 
 interface Rule {
   readonly code: ErrorCode;
@@ -111,20 +112,7 @@ function ruleFor(number: number, rows: boolean): Rule | undefined {
   return rules.get(number) ?? (rows && number >= 50_000 ? trigger : undefined);
 }
 
-const networkErrors: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'ECONNABORTED',
-  'ESOCKET',
-  'ECLOSE',
-  'EINSTLOOKUP',
-]);
+const connectionErrors: ReadonlySet<string> = new Set([...networkErrors, 'ESOCKET', 'ECLOSE', 'EINSTLOOKUP']);
 
 export interface ErrorContext extends ErrorPlace {
   /** What was being done, as the start of the message: `Reading dbo.orders`. */
@@ -149,7 +137,7 @@ export function sqlserverError(error: unknown, context: ErrorContext): SyncError
   const driver = firstOf(error);
   if (driver.number !== undefined) return serverError(driver.number, driver.message, context);
   const codes = codesOf(driver);
-  const tls = codes.find((code) => /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|EPROTO|EENCRYPT|HOSTNAME_MISMATCH)/.test(code));
+  const tls = codes.find((code) => code.startsWith('EENCRYPT') || isEncryptionError(code));
   if (tls !== undefined)
     return new SyncError(
       'CONNECTION_FAILED',
@@ -159,7 +147,7 @@ export function sqlserverError(error: unknown, context: ErrorContext): SyncError
   if (codes.includes('ELOGIN')) return new SyncError('AUTHENTICATION_FAILED', `${doing} failed: the server refuses the login.`, place);
   if (codes.includes('ETIMEOUT') && !gone)
     return new SyncError('TIMEOUT', `${doing} failed: the server did not answer in time (requestTimeoutSeconds).`, { ...place, retry: 'backoff' });
-  const network = codes.find((code) => networkErrors.has(code) && code !== 'ESOCKET') ?? codes.find((code) => networkErrors.has(code));
+  const network = codes.find((code) => connectionErrors.has(code) && code !== 'ESOCKET') ?? codes.find((code) => connectionErrors.has(code));
   if (network !== undefined || codes.includes('ETIMEOUT'))
     return new SyncError('CONNECTION_FAILED', `${doing} failed: the connection to the server could not be made or was lost (${network ?? 'ETIMEOUT'}).`, {
       ...place,
@@ -186,7 +174,7 @@ export function endsConnection(error: unknown): boolean {
   if (error instanceof SyncError || !(error instanceof Error)) return false;
   const driver = firstOf(error);
   if (driver.number !== undefined) return rules.get(driver.number) === lost;
-  return codesOf(driver).some((code) => networkErrors.has(code) || code === 'EINVALIDSTATE');
+  return codesOf(driver).some((code) => connectionErrors.has(code) || code === 'EINVALIDSTATE');
 }
 
 /** Number of an error that came from the server. */
