@@ -119,6 +119,8 @@ export interface Remaining {
  */
 export interface Source extends AsyncDisposable {
   readonly system: string;
+  /** Its columns of UUIDs have one order in every version of the system, so that two ends of it agree on the largest. */
+  readonly ordersUuids?: true;
   /** Columns after include and exclude, in the order of the rows. */
   readonly schema: Schema;
   readonly rawFormats?: readonly RawFormat[];
@@ -204,10 +206,12 @@ export interface Target {
 }
 
 /**
- * Where rows go. Order of calls: `state` at any time; `prepare`, then `open`, each again after a schema change. DDL happens in `prepare` alone, never inside a batch.
+ * Where rows go. Order of calls: `state` at any time; `prepare`, then `open`, each again after a schema change. DDL happens in `prepare`, and in `open` for what a `replace` stages, never inside a batch.
  */
 export interface Destination extends AsyncDisposable {
   readonly system: string;
+  /** As of a source. */
+  readonly ordersUuids?: true;
   /**
    * It has no place for a state: no fence, seq or cursor is stored with the rows. The coordination store's checkpoint alone then tells where to go on; `state` always answers null, and
    * `open` is given the checkpoint as `claim.known`. A batch whose checkpoint was lost is written again with the same `seq`; a superseded writer is not held off.

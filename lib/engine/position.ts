@@ -15,20 +15,18 @@ export interface PositionEnds {
 
 /**
  * Whether both ends put the values of a column into the same order. Texts follow a collation, which the ends need not share, and systems compare UUIDs by different
- * bytes first, MariaDB's versions among themselves (MDEV-29959): what is the largest at one end may stand in the middle at the other, and rows would be read twice or never.
+ * bytes first: what is the largest at one end may stand in the middle at the other, and rows would be read twice or never.
  */
 function sameOrder(type: LogicalType, { source, destination }: PositionEnds): boolean {
-  if (type.kind === 'uuid') return source.system === destination.system && source.system !== 'mysql';
+  if (type.kind === 'uuid') return source.system === destination.system && source.ordersUuids === true && destination.ordersUuids === true;
   return type.kind !== 'string' && type.kind !== 'json';
 }
 
 const numbers: ReadonlySet<LogicalType['kind']> = new Set(['int32', 'int64', 'uint64', 'decimal', 'float64']);
 
-/** Numbers are one kind, of whatever size. Moments without a zone, written as text that is never sorted by a language, sort by time all the same. */
-function sameKind(reads: LogicalType, stands: LogicalType, { destination }: PositionEnds): boolean {
-  if (numbers.has(reads.kind)) return numbers.has(stands.kind);
-  const isMoment = reads.kind === 'date' || (reads.kind === 'timestamp' && !reads.zoned);
-  return reads.kind === stands.kind || (isMoment && stands.kind === 'string' && destination.system === 'sqlite');
+/** Numbers are one kind, of whatever size. */
+function sameKind(reads: LogicalType, stands: LogicalType): boolean {
+  return numbers.has(reads.kind) ? numbers.has(stands.kind) : reads.kind === stands.kind;
 }
 
 /** The cursor's columns in the order of the cursor, under the destination's names. */
@@ -59,7 +57,7 @@ function cursorColumns(ends: PositionEnds): string[] {
       );
     }
     const stands = target.columns.find((candidate) => candidate.name === arrives.name) ?? arrives;
-    if (reads !== undefined && !sameKind(reads.type, stands.type, ends)) {
+    if (reads !== undefined && !sameKind(reads.type, stands.type)) {
       throw new SyncError(
         'UNSUPPORTED',
         `Sync ${definition.name} starts from the destination's maximum of ${name}, which is ${reads.type.kind} in ${source.schema.name} and ${stands.type.kind} in ${target.name}: their orders differ, and rows would be missed or doubled. Use mode id or timestamp, which keep the source's own position, or give both columns one type.`,

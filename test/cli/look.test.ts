@@ -123,6 +123,15 @@ it('what is long comes whole through a pipe, and no control character to a termi
   expect(stdout.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
 });
 
+it('whose output nobody reads any more has not ended well', async () => {
+  await using here = await shop(0);
+  await here.define(`syncs:\n${Array.from({ length: 1500 }, (_, index) => `  - { name: "s${index}" }\n`).join('')}`);
+  const script = fileURLToPath(new URL('../../lib/cli/idra.js', import.meta.url));
+  const piped = '"$0" "$1" validate 2>&1 | head -c 1 > /dev/null; echo ${PIPESTATUS[0]}';
+  const { stdout } = await promisify(execFile)('bash', ['-c', piped, process.execPath, script], { cwd: here.folder });
+  expect(stdout.trim()).toBe('141');
+});
+
 it('discover lists tables, columns and keys, and suggests definitions that work', async () => {
   await using here = await shop(20);
   here.exec('CREATE TABLE events (id INTEGER PRIMARY KEY, what TEXT); INSERT INTO events VALUES (1, NULL); CREATE TABLE loose (a TEXT)');

@@ -1,8 +1,5 @@
-import { afterAll, beforeAll, describe } from 'vitest';
-import { destinationValues } from '../conformance/destination-values.ts';
-import type { Harness } from '../conformance/harness.ts';
-import { sourceLimits } from '../conformance/source-limits.ts';
-import { sourceValues } from '../conformance/source-values.ts';
+import { describeDestination } from '../conformance/destination.ts';
+import { describeSource } from '../conformance/source.ts';
 import { restHarness } from './rest-harness.ts';
 
 /** A service may give them as text in a field of fixed type; none is sent, since a number has no other form than JSON's. */
@@ -11,19 +8,13 @@ const notSent = {
   'lone surrogate': 'UTF-8 has no surrogates',
 };
 
-/** The suites of tables that are left out, and why, stand in the connector's README. */
-describe('rest', () => {
-  let harness: Harness;
-  beforeAll(async () => {
-    harness = await restHarness();
-  });
-  afterAll(() => harness[Symbol.asyncDispose]());
-  const get = (): Harness => harness;
-  describe('as a source', () => {
-    describe('limits', () => sourceLimits(get));
-    describe('values', () => sourceValues(get));
-  });
-  describe('as a destination', () => {
-    describe('values', () => destinationValues(() => ({ ...harness, cannotHold: { ...harness.cannotHold, ...notSent } })));
-  });
-});
+/** Why suites are left out stands in the connector's README. */
+describeSource('rest', restHarness, { without: ['schema and modes', 'cursors', 'refusals'] });
+describeDestination(
+  'rest',
+  async () => {
+    const harness = await restHarness();
+    return { ...harness, cannotHold: { ...harness.cannotHold, ...notSent } };
+  },
+  { without: ['tables', 'writes', 'state', 'fences', 'dead letters', 'names'] },
+);

@@ -1,20 +1,15 @@
-import { afterAll, beforeAll, describe } from 'vitest';
 import type { Column } from '../../lib/values/types.ts';
 import { typeName } from '../../lib/values/types.ts';
-import { destinationFences } from '../conformance/destination-fences.ts';
-import { destinationLetters } from '../conformance/destination-letters.ts';
-import { destinationState } from '../conformance/destination-state.ts';
-import { destinationValues } from '../conformance/destination-values.ts';
-import { destinationWrites } from '../conformance/destination-writes.ts';
+import { describeDestination } from '../conformance/destination.ts';
 import type { Harness } from '../conformance/harness.ts';
-import { sourceLimits } from '../conformance/source-limits.ts';
-import { sourceValues } from '../conformance/source-values.ts';
+import { describeSource } from '../conformance/source.ts';
 import { documentOf } from '../pairs/json-document.ts';
 import { describeWith } from '../support/servers.ts';
-import { readManifest, type S3World, s3World } from './s3-harness.ts';
+import { readManifest, s3World } from './s3-harness.ts';
 
 /** The suites of tables, as far as objects are like tables: a path is a table, and who reads goes by the manifest. What is left out, and why, stands in the connector's README. */
-function tableHarness(world: S3World): Harness {
+async function tableHarness(): Promise<Harness> {
+  const world = await s3World();
   let columns: readonly Column[] = [];
   return {
     system: 's3',
@@ -37,23 +32,6 @@ function tableHarness(world: S3World): Harness {
 }
 
 await describeWith(['s3'], 's3', () => {
-  let world: S3World;
-  let harness: Harness;
-  beforeAll(async () => {
-    world = await s3World();
-    harness = tableHarness(world);
-  });
-  afterAll(() => world[Symbol.asyncDispose]());
-  const get = (): Harness => harness;
-  describe('as a source', () => {
-    describe('limits', () => sourceLimits(get));
-    describe('values', () => sourceValues(get));
-  });
-  describe('as a destination', () => {
-    describe('writes', () => destinationWrites(get));
-    describe('state', () => destinationState(get));
-    describe('fences', () => destinationFences(get));
-    describe('dead letters', () => destinationLetters(get));
-    describe('values', () => destinationValues(get));
-  });
+  describeSource('s3', tableHarness, { without: ['schema and modes', 'cursors', 'refusals'] });
+  describeDestination('s3', tableHarness, { without: ['tables', 'names'] });
 });

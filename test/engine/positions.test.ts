@@ -1,13 +1,15 @@
 /** A position stands for the rows before it: where they are gone, a run that went on from it would leave a gap that nobody sees. */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Destination } from '../../lib/connectors/connector.ts';
+import type { Destination, Source } from '../../lib/connectors/connector.ts';
 import { openCoordination } from '../../lib/coordination/coordination.ts';
 import type { RunOptions } from '../../lib/engine/deps.ts';
 import { planSync } from '../../lib/engine/plan-sync.ts';
+import { destinationMaximum } from '../../lib/engine/position.ts';
 import { runSync } from '../../lib/engine/run-sync.ts';
 import { setPosition } from '../../lib/engine/set-position.ts';
 import { SyncError } from '../../lib/errors.ts';
+import type { Schema } from '../../lib/values/types.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { full, type Pair, pair } from './pair.ts';
 import { definition } from './samples.ts';
@@ -193,4 +195,23 @@ it('a plan tells of rows that would be added once more', async () => {
   expect(await world.run(sync)).toMatchObject({ status: 'succeeded', written: 1 });
   expect(await warnings('insert')).toEqual([expect.stringContaining('once more')]);
   expect(await warnings('replace')).toEqual([]);
+});
+
+it('a largest UUID is a place to begin from where both ends are of one system that orders them in one way, and nowhere else', async () => {
+  const schema: Schema = { name: 'ids', columns: [{ name: 'id', type: { kind: 'uuid' }, nullable: false }], key: ['id'] };
+  const asked = definition({ mode: 'lastDestinationId', cursor: { key: ['id'], lookbackSeconds: 0, nulls: 'refuse' } });
+  const largest = '123e4567-e89b-12d3-a456-426614174000';
+  const begins = (from: object, to: object): Promise<unknown> => {
+    const source = { schema, cursorAfter: ([value]: readonly unknown[]) => `after ${String(value)}`, ...from } as unknown as Source;
+    const destination = { max: async () => [largest], ...to } as unknown as Destination;
+    return destinationMaximum({ definition: asked, source, destination, schema, target: schema });
+  };
+  const ordered = { system: 'one', ordersUuids: true };
+  await expect(begins(ordered, ordered)).resolves.toBe(`after ${largest}`);
+  for (const [from, to] of [
+    [ordered, { system: 'other', ordersUuids: true }],
+    [{ system: 'one' }, { system: 'one' }],
+    [ordered, { system: 'one' }],
+  ] as const)
+    await expect(begins(from, to)).rejects.toMatchObject({ code: 'UNSUPPORTED', place: { column: 'id' } });
 });

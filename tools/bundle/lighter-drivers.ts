@@ -43,7 +43,8 @@ const nodesStreams = (source: string, file: string): string => replaced(source, 
 
 const changes: readonly Change[] = [
   { driver: 'mysql2', file: /[\\/]mysql2[\\/]lib[\\/]constants[\\/]errors\.js$/, apply: errorTable },
-  { driver: 'tedious', file: /[\\/]tedious[\\/]lib[\\/]data-types[\\/](?:temporal|datetime)\.js$/, apply: lazyCalendar },
+  { driver: 'tedious', file: /[\\/]tedious[\\/]lib[\\/]data-types[\\/]temporal\.js$/, apply: lazyCalendar },
+  { driver: 'tedious', file: /[\\/]tedious[\\/]lib[\\/]data-types[\\/]datetime\.js$/, apply: lazyCalendar },
   { driver: 'tedious', file: /[\\/]tedious[\\/]node_modules[\\/]bl[\\/]bl\.js$/, apply: nodesStreams },
 ];
 

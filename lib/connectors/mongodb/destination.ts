@@ -21,6 +21,7 @@ const numberKinds: ReadonlySet<string> = new Set(['int32', 'int64', 'uint64', 'd
 
 export class MongodbDestination implements Destination {
   readonly system = 'mongodb';
+  readonly ordersUuids = true;
   readonly #connection: MongodbConnection;
   readonly #request: DestinationRequest;
   readonly #options: DestinationOptions;
@@ -127,7 +128,7 @@ export class MongodbDestination implements Destination {
       return { stage: null, committed: stored.state };
     }
     if (there !== null) await dropStage(db, there);
-    if (stored.state.cursor !== null) await state.forgetCursor(claim);
+    if (stored.state.cursor !== null && !(await state.forgetCursor(claim))) throw fencedError(claim, collection);
     const stage = freshStageName({ ...this.#request, collection });
     await createStage(db, stage, collection);
     if (!(await state.setStage(claim, { from: there, to: stage }))) {

@@ -38,6 +38,7 @@ interface Opened {
 
 class StreamSource implements Source {
   readonly system = 'mongodb';
+  readonly ordersUuids = true;
   readonly #session: Session;
   readonly #columns: Columns;
   readonly #reader: ChangeReader;
@@ -90,6 +91,7 @@ interface Pass {
 
 class KeysetSource implements Source {
   readonly system = 'mongodb';
+  readonly ordersUuids = true;
   readonly #session: Session;
   readonly #collection: Collection<Document>;
   readonly #columns: Columns;

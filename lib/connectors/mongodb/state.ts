@@ -110,11 +110,12 @@ export class StateStore {
     return (await this.#states.updateOne(filter, { $set: { stage: stage.to, swap: false } }, majority)).matchedCount === 1;
   }
 
-  /** The position is gone with what was staged, and the sync reads from its beginning; `seq` goes on. */
-  async forgetCursor(claim: Claim): Promise<void> {
+  /** The position is gone with what was staged, and the sync reads from its beginning; `seq` goes on. False where a newer holder has claimed. */
+  async forgetCursor(claim: Claim): Promise<boolean> {
     const { epoch, fence, enforced } = claim;
     const held = enforced ? { epoch: Long.fromBigInt(epoch), fence: Long.fromBigInt(fence) } : {};
-    await this.#states.updateOne({ _id: keyOf(claim), ...held }, { $set: { cursor: null } }, majority);
+    const { matchedCount } = await this.#states.updateOne({ _id: keyOf(claim), ...held }, { $set: { cursor: null } }, majority);
+    return matchedCount === 1;
   }
 
   /** For `clear`: the sync begins anew, and its fence stays so that a zombie is still refused. */

@@ -1,9 +1,8 @@
 /** COPY's binary format, written: rows to buffers, by code made for the columns. */
-import type { Row } from '../../values/types.ts';
-import { type BinaryPiece, roomFor, type Target, type Write } from './binary-pieces.ts';
-import { checkWidth, type EncodedColumn, type EncoderPlace, explainRefusal, type RowEncoder } from './row-encoder.ts';
+import type { Row, Value } from '../../values/types.ts';
+import { type BinaryPiece, exactRoom, roomFor, type Target, type Write } from './binary-pieces.ts';
+import { bufferBytes, checkWidth, type EncodedColumn, type EncoderPlace, explainRefusal, type RowEncoder } from './row-encoder.ts';
 
-const bufferBytes = 1 << 18;
 const lengthBytes = 4;
 /** Number of fields, and the operation behind them. */
 const rowBytes = 2 + lengthBytes + 2;
@@ -35,8 +34,9 @@ export class BinaryRowEncoder implements RowEncoder {
     for (let i = 0; i < rows.length; i++) {
       const row = rows[i];
       checkWidth(row, this.#columns, this.#place);
-      let room = this.#fixedBytes;
-      for (const column of this.#variable) room += roomFor(row[column] ?? null);
+      let room = this.#room(row, roomFor);
+      // Three times a text of megabytes would be much: counted it is no more than it takes
+      if (room > bufferBytes) room = this.#room(row, exactRoom);
       if (this.#used + room > bufferBytes && this.#used > 0) yield this.take();
       if (room > bufferBytes) this.#out = target(room);
       let end = this.#writeRow(row);
@@ -61,6 +61,12 @@ export class BinaryRowEncoder implements RowEncoder {
 
   reset(): void {
     this.#used = 0;
+  }
+
+  #room(row: Row, of: (value: Value) => number): number {
+    let room = this.#fixedBytes;
+    for (const column of this.#variable) room += of(row[column] ?? null);
+    return room;
   }
 
   #writeRow(row: Row): number {

@@ -33,6 +33,11 @@ export function roomFor(value: Value): number {
   return value instanceof Uint8Array ? value.length : 64;
 }
 
+/** The same, by looking at every character. */
+export function exactRoom(value: Value): number {
+  return typeof value === 'string' ? numericRoom(Buffer.byteLength(value)) : roomFor(value);
+}
+
 /** How the values of a column are written, for whose text form there is `piece`; null where they can only go as text. */
 export function binaryPieceFor(incoming: Column, target: PgType, piece: Exclude<Piece, { refused: string }>): BinaryPiece | null {
   const { encode } = piece;

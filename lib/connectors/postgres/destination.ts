@@ -38,6 +38,7 @@ const quote = postgresDialect.quote;
 
 export class PostgresDestination implements Destination {
   readonly system = 'postgres';
+  readonly ordersUuids = true;
   readonly #settings: Settings;
   readonly #request: DestinationRequest;
   readonly #written: string;

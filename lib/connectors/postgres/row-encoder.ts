@@ -4,6 +4,9 @@ import type { Column, Row, Value } from '../../values/types.ts';
 import { type Piece, ValueRefused } from './pieces.ts';
 import type { PgType } from './types.ts';
 
+/** What is handed over at once, but for a row that is larger. */
+export const bufferBytes = 1 << 18;
+
 export interface RowEncoder {
   /** Of the COPY that the buffers are for. */
   readonly format: 'text' | 'binary';

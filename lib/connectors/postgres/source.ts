@@ -25,6 +25,7 @@ const chunkBytes = 1 << 17;
 
 export class PostgresSource implements Source {
   readonly system = 'postgres';
+  readonly ordersUuids = true;
   readonly schema: Schema;
   readonly rawFormats?: readonly RawFormat[];
   readonly #settings: Settings;

@@ -1,13 +1,12 @@
 /** COPY's text format, written: rows to buffers, by code made for the columns. */
 import type { Row } from '../../values/types.ts';
 import { type Encode, ValueRefused } from './pieces.ts';
-import { type AcceptedPiece, checkWidth, type EncodedColumn, type EncoderPlace, explainRefusal, type RowEncoder } from './row-encoder.ts';
+import { type AcceptedPiece, bufferBytes, checkWidth, type EncodedColumn, type EncoderPlace, explainRefusal, type RowEncoder } from './row-encoder.ts';
 
 /** Rows that are joined to one string before it is written to the buffer. Few: one character beyond Latin-1 makes the writing of all of them many times as slow. */
 const rowsAtOnce = 4;
 /** Longer strings go at once: rows of megabytes are not gathered. */
 const charactersAtOnce = 1 << 16;
-const bufferBytes = 1 << 18;
 
 export class TextRowEncoder implements RowEncoder {
   readonly format = 'text';

@@ -8,6 +8,7 @@ import { fileOf, noFileError, openDatabase, type SqliteConnection, Statements } 
 import { SqliteDestination } from './destination.ts';
 import { quote } from './dialect.ts';
 import { sqliteError } from './errors.ts';
+import { estimateRows } from './estimate.ts';
 import { describeTable } from './relation.ts';
 import { openSource } from './source.ts';
 
@@ -47,12 +48,11 @@ export const connector: Connector = {
         const table = findTable(statements, quote(name));
         if (table === null) continue;
         const { relation, columns, rowid } = describeTable(statements, table, '');
-        const last = rowid ? statements.first({ sql: `SELECT max(rowid) - min(rowid) + 1 FROM ${relation.from}`, params: [] })?.[0] : undefined;
         found.push({
           name: writtenName(name),
           columns: columns.map(({ column }) => column),
           key: table.key,
-          ...(rowid ? { estimatedRows: Number(last ?? 0) } : {}),
+          ...(rowid ? { estimatedRows: estimateRows(statements, relation.from).rows } : {}),
         });
       }
       return found;

@@ -9,6 +9,7 @@ import { asWritten, storedText, WrittenForms } from './cursor-text.ts';
 import { type Database, openDatabase, Pacer, retryBusy, type SqliteConnection, type Statement, Statements } from './database.ts';
 import { dialectFor, quote } from './dialect.ts';
 import { statementError } from './errors.ts';
+import { estimateRows } from './estimate.ts';
 import { type IntegerTimes, selectExpression } from './read-values.ts';
 import { customQuery, type SqliteRelation, tableRelation } from './relation.ts';
 import { RowReader } from './row-reader.ts';
@@ -25,8 +26,6 @@ const chunkBytes = 48 * 1024;
 const pageRows = 32;
 /** Rows counted at the most: counting blocks the event loop. */
 const countLimit = 200_000;
-/** Rows of a whole table that an estimate is made from. */
-const sampledRows = 20_000;
 
 interface Piece {
   readonly rows: unknown[][];
@@ -114,8 +113,11 @@ class SqliteSource implements Source {
 
   async remaining(from: Cursor | null): Promise<Remaining> {
     try {
-      const about = from === null && this.#found.rowid && this.#request.where === undefined ? this.#estimate() : null;
-      if (about !== null) return { rows: about, exact: false };
+      if (from === null && this.#found.rowid && this.#request.where === undefined) {
+        const about = estimateRows(this.#statements, this.#found.relation.from);
+        // What is counted is left to the passes, which leave out what the mode does not read
+        if (!about.exact) return about;
+      }
       let rows = 0;
       for (const { body, params } of this.#plan.passes(from)) {
         const counted = this.#statements.first({ sql: `SELECT count(*) FROM (SELECT 1 ${body} LIMIT ${countLimit})`, params });
@@ -126,15 +128,6 @@ class SqliteSource implements Source {
     } catch (error) {
       throw statementError(error, `count the rows of ${this.#found.title}`, { table: this.#found.title });
     }
-  }
-
-  /** Rows of a large table, by how dense its first rowids lie: a count would read all of the file. Null for a small one. */
-  #estimate(): number | null {
-    const { from } = this.#found.relation;
-    const sample = `SELECT rowid AS id FROM ${from} ORDER BY rowid LIMIT ${sampledRows}`;
-    const ends = `SELECT count(*), min(id), max(id), (SELECT max(rowid) FROM ${from}) FROM (${sample})`;
-    const [counted = 0, first = 0, last = 0, end = 0] = (this.#statements.first({ sql: ends, params: [] }) ?? []).map(Number);
-    return counted < sampledRows ? null : Math.round((counted * (end - first + 1)) / (last - first + 1));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

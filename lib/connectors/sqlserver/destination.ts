@@ -24,6 +24,7 @@ const duplicateKey = 2627;
 
 export class SqlserverDestination implements Destination {
   readonly system = 'sqlserver';
+  readonly ordersUuids = true;
   readonly #settings: Settings;
   readonly #request: DestinationRequest;
   readonly #name: TableName;

@@ -23,6 +23,7 @@ const rowversionBound = '@idra_rowversion';
 
 export class SqlserverSource implements Source {
   readonly system = 'sqlserver';
+  readonly ordersUuids = true;
   readonly schema: Schema;
   readonly #settings: Settings;
   readonly #request: SourceRequest;
