@@ -83,7 +83,8 @@ export async function readKeys(session: Session, table: FoundTable): Promise<Uni
     `SELECT i.name, c.name, i.is_primary_key FROM sys.indexes AS i
       JOIN sys.index_columns AS x ON x.object_id = i.object_id AND x.index_id = i.index_id
       JOIN sys.columns AS c ON c.object_id = x.object_id AND c.column_id = x.column_id
-    WHERE i.object_id = CONVERT(int, @p1) AND i.is_unique = 1 AND i.is_disabled = 0 AND i.has_filter = 0 AND x.is_included_column = 0
+    WHERE i.object_id = CONVERT(int, @p1) AND i.is_unique = 1 AND i.is_disabled = 0 AND i.is_hypothetical = 0 AND i.has_filter = 0
+      AND x.is_included_column = 0 AND x.key_ordinal > 0
     ORDER BY i.index_id, x.key_ordinal`,
     [BigInt(table.id)],
   );
@@ -94,6 +95,14 @@ export async function readKeys(session: Session, table: FoundTable): Promise<Uni
     key.columns.push(column ?? '');
   }
   return [...keys].map(([name, key]) => ({ name, ...key }));
+}
+
+/** Unique indexes that leave a row out without an error, where its key is there already. */
+export async function readForgiving(session: Session, table: FoundTable): Promise<string[]> {
+  const rows = await session.texts('SELECT i.name FROM sys.indexes AS i WHERE i.object_id = CONVERT(int, @p1) AND i.ignore_dup_key = 1 AND i.is_disabled = 0', [
+    BigInt(table.id),
+  ]);
+  return rows.map(([name]) => name ?? '');
 }
 
 /** Tables whose rows go or change with the rows of this one. */

@@ -5,7 +5,7 @@ import { bytesCheck, type Check, checkFor, dateCheck, decimalCheck, doubleCheck,
 import { doubleText, integerRanges, plainDecimal, readDouble } from '../../values/numbers.ts';
 import type { LogicalType, Value } from '../../values/types.ts';
 import type { BulkColumn } from './session.ts';
-import { type ColumnFacts, isText } from './types.ts';
+import type { ColumnFacts } from './types.ts';
 
 export interface ColumnWriter {
   readonly name: string;
@@ -25,6 +25,9 @@ export interface ColumnWriter {
 }
 
 type Form = Pick<ColumnWriter, 'bulk' | 'staged' | 'check' | 'wire'> & Partial<Pick<ColumnWriter, 'convert' | 'coded'>>;
+
+/** In every code page these characters are the same, one byte each. */
+export const beyondAscii = /[\u0080-\uffff]/;
 
 /** Not a matter of the column's type: the row breaks its constraint. */
 export const isNull = 'is NULL';
@@ -215,16 +218,18 @@ function bytesForm({ base, length, declared }: ColumnFacts): Form {
 }
 
 function textForm(facts: ColumnFacts): Form {
-  const { base, declared, length } = facts;
+  const { base, declared } = facts;
   const coded = base === 'char' || base === 'varchar' || base === 'text';
-  // Of one byte for each character at best
-  const limit = length === null ? undefined : length;
+  // Of one byte for each character at best; the server reads no longer text as hierarchyid
+  const limit = base === 'hierarchyid' ? 4000 : (facts.length ?? undefined);
   const fits: Check = (value) => {
     if (value === null) return null;
     if (value instanceof Uint8Array) return 'is bytes where text was due';
     const text = textOf(value);
     if (limit !== undefined && text.length > limit) return `is longer than ${declared}`;
-    if ((base === 'char' || base === 'nchar') && text.length < (limit ?? 0)) return `is shorter than ${declared}, which would pad it with spaces`;
+    // Characters of several bytes fill a char with fewer of them: the server is asked, as for every text beyond ASCII
+    const fixed = base === 'nchar' || (base === 'char' && !beyondAscii.test(text));
+    if (fixed && text.length < (limit ?? 0)) return `is shorter than ${declared}, which would pad it with spaces`;
     return null;
   };
   const sized = limit !== undefined && limit <= 4000;
@@ -232,7 +237,7 @@ function textForm(facts: ColumnFacts): Form {
   const convert = base === 'xml' ? (staged: string) => `CONVERT(xml, ${staged}, 1)` : (staged: string) => `CONVERT(${declared}, ${staged})`;
   return {
     bulk: { type: 'nvarchar', length: sized ? limit : Number.POSITIVE_INFINITY },
-    staged: `nvarchar(${sized ? limit : 'max'})${isText(facts) && facts.collation !== null ? ` COLLATE ${facts.collation}` : ''}`,
+    staged: `nvarchar(${sized ? limit : 'max'})${facts.collation === null ? '' : ` COLLATE ${facts.collation}`}`,
     check: fits,
     wire: textOf,
     coded,

@@ -39,7 +39,7 @@ export function literal(text: string): string {
 
 /** The value as a parameter, converted to the column's own type: the comparison is exact, and an index on the column serves. */
 function bound(value: string, column: SqlserverColumn, params: Value[]): string {
-  const { base, declared } = column.facts;
+  const { base, declared, collation } = column.facts;
   const invalid = (): SyncError =>
     new SyncError('CURSOR_INVALID', `A value of the stored cursor is no ${column.type.kind}, which ${column.name} is. Reset the checkpoint.`, {
       column: column.name,
@@ -73,8 +73,8 @@ function bound(value: string, column: SqlserverColumn, params: Value[]): string 
     case 'uuid':
       return `CONVERT(uniqueidentifier, ${given(value)})`;
     default:
-      // Against a Unicode text the whole column would be converted, and no index used; within ASCII every code page agrees
-      return (base === 'varchar' || base === 'char') && /^[\x20-\x7e]*$/.test(value) ? `CONVERT(varchar(8000), ${given(value)})` : given(value);
+      // Against a Unicode text the whole column would be converted: no index would serve, and the collations named SQL_ sort Unicode otherwise than they sort the column
+      return (base === 'varchar' || base === 'char') && collation !== null ? `CONVERT(varchar(8000), ${given(value)} COLLATE ${collation})` : given(value);
   }
 }
 

@@ -4,7 +4,7 @@ import { toHex } from '../../values/bytes.ts';
 import { unrepresentable } from '../../values/fits.ts';
 import type { Row, Value } from '../../values/types.ts';
 import { Operation } from '../connector.ts';
-import { type ColumnWriter, isNull } from './column-writer.ts';
+import { beyondAscii, type ColumnWriter, isNull } from './column-writer.ts';
 
 export interface EncoderOptions {
   readonly table: string;
@@ -13,8 +13,6 @@ export interface EncoderOptions {
   /** Indexes of the key's texts, where spaces at the end make no difference to the server. */
   readonly padded: readonly number[];
 }
-
-const beyondAscii = /[\u0080-\uffff]/;
 
 export class RowEncoder {
   readonly #columns: readonly ColumnWriter[];

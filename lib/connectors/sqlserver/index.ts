@@ -32,10 +32,11 @@ async function check(connection: unknown, signal: AbortSignal): Promise<CheckRes
     const wanted = ['CREATE TABLE', 'ALTER', 'INSERT', 'UPDATE', 'DELETE'];
     const [held = []] = await session.texts(`SELECT ${wanted.map((name) => `HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', '${name}')`).join(', ')}`);
     const missing = wanted.filter((_, i) => held[i] !== '1');
-    const [snapshot] = await session.texts('SELECT snapshot_isolation_state FROM sys.databases WHERE database_id = DB_ID()');
+    const [versions] = await session.texts('SELECT snapshot_isolation_state, is_read_committed_snapshot_on FROM sys.databases WHERE database_id = DB_ID()');
+    const alone = versions?.[1] === 'true' ? 'each statement in a snapshot of its own' : 'as committed at the moment of reading';
     return {
       server: `SQL Server ${about?.[0] ?? ''} ${about?.[1] ?? ''}`.trim(),
-      read: `${tables.length} tables${schemas.length === 0 ? '' : ` in ${schemas.join(', ')}`}; ${snapshot?.[0] === '1' ? 'in one snapshot' : 'as committed at the moment of reading (ALLOW_SNAPSHOT_ISOLATION is off)'}`,
+      read: `${tables.length} tables${schemas.length === 0 ? '' : ` in ${schemas.join(', ')}`}; ${versions?.[0] === '1' ? 'in one snapshot' : `${alone} (ALLOW_SNAPSHOT_ISOLATION is off)`}`,
       write: missing.length === 0 ? 'create and write tables' : `not granted on the whole database (a table or schema may have it): ${missing.join(', ')}`,
     };
   });

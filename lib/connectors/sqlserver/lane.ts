@@ -99,7 +99,8 @@ export class Lane {
         `ELSE BEGIN ${statements.map((sql) => `${sql}; `).join('')}COMMIT TRANSACTION; SELECT 1; END`,
       advance.params,
     );
-    if (String(rows[0]?.[0]) !== '1') return false;
+    // A trigger may have answered with rows of its own before
+    if (String(rows.at(-1)?.[0]) !== '1') return false;
     this.#reset();
     return true;
   }
@@ -187,7 +188,7 @@ export class Lane {
     if (found === undefined) return;
     const column = sink.columns[Number(found.at(-1))];
     const key = found.length === 1 ? 'unknown (no key)' : found.slice(0, -1).join(', ');
-    throw unrepresentable('has characters that the code page of the column lacks', {
+    throw unrepresentable('has characters that the code page of the column lacks, or more bytes there than the column has, or fewer than it would pad', {
       table: table.name,
       column: column?.name ?? '',
       key,

@@ -4,7 +4,8 @@ import { qualified } from '../sql/dialect.ts';
 import { type ColumnWriter, columnWriter } from './column-writer.ts';
 import { exactCollation, quote, sqlserverDialect } from './dialect.ts';
 import type { BulkColumn } from './session.ts';
-import { type ReadyTable, stageName } from './target.ts';
+import { folds, type ReadyTable, stageName } from './target.ts';
+import { type ColumnFacts, isText } from './types.ts';
 
 /** Seen by its own session alone: no lock of another holds a load up, and a client that freezes in one holds nobody up. */
 export const batchTable = '#idra_batch';
@@ -17,7 +18,7 @@ export interface Sink {
   readonly prepare: readonly string[];
   /** Take the loaded rows to the target, in the transaction. */
   merge(deletes: boolean): readonly string[];
-  /** The first row with a text that the code page of its column lacks: columns are those of the key, as text, then the index of the column. */
+  /** The first row with a text that the code page of its column, or the bytes that it has, cannot keep: columns are those of the key, as text, then the index of the column. */
   readonly codedCheck: string | null;
   /** Put the staged rows in the place of the old ones, in the transaction of the last batch. */
   readonly final: readonly string[];
@@ -65,12 +66,20 @@ interface Parts {
   readonly names: readonly string[];
   /** Indexes of the key's columns. */
   readonly key: readonly number[];
+  /** Those of them whose values the server tells apart but for what pads them. */
+  readonly padded: ReadonlySet<number>;
   readonly marker: ReadyTable['marker'];
 }
 
 function partsOf(table: ReadyTable, columns: readonly ColumnWriter[], into: string): Parts {
   const key = table.incoming.key.map((name) => columns.findIndex((column) => column.name === name)).filter((i) => i >= 0);
-  return { into, columns, names: columns.map(({ name }) => quote(name)), key, marker: table.marker };
+  const padded = key.filter((i) => isPadded(table.columns[i]?.facts));
+  return { into, columns, names: columns.map(({ name }) => quote(name)), key, padded: new Set(padded), marker: table.marker };
+}
+
+/** Comparing pads the shorter of two texts with spaces, and of two binary values with zero bytes, so that different ones are equal. */
+function isPadded(facts: ColumnFacts | undefined): boolean {
+  return facts !== undefined && (facts.base === 'varbinary' || (isText(facts) && !folds(facts)));
 }
 
 function value({ columns }: Parts, index: number, alias: string): string {
@@ -81,13 +90,22 @@ function values(parts: Parts): string {
   return parts.columns.map((_, i) => value(parts, i, 's')).join(', ');
 }
 
+/** One key and the other, to the last space and zero byte: a row is never changed in the place of another. */
+function same(parts: Parts, sides: (index: number) => readonly [string, string]): string {
+  const equal = parts.key.map((i) => {
+    const [one, other] = sides(i);
+    return `${one} = ${other}${parts.padded.has(i) ? ` AND DATALENGTH(${one}) = DATALENGTH(${other})` : ''}`;
+  });
+  return equal.join(' AND ');
+}
+
 function matches(parts: Parts): string {
-  return parts.key.map((i) => `t.${parts.names[i]} = ${value(parts, i, 's')}`).join(' AND ');
+  return same(parts, (i) => [`t.${parts.names[i]}`, value(parts, i, 's')]);
 }
 
 /** The last row of each key, as the target tells keys apart. */
 function latest(parts: Parts, where = ''): string {
-  const by = parts.key.map((i) => value(parts, i, 's')).join(', ');
+  const by = parts.key.map((i) => `${value(parts, i, 's')}${parts.padded.has(i) ? `, DATALENGTH(${value(parts, i, 's')})` : ''}`).join(', ');
   return `(SELECT s.*, ROW_NUMBER() OVER (PARTITION BY ${by} ORDER BY s.n DESC) AS r FROM ${batchTable} AS s${where}) AS s`;
 }
 
@@ -101,10 +119,10 @@ function insert(parts: Parts, { removes, soft }: Removing): string[] {
   const all = `INSERT INTO ${parts.into} (${parts.names.join(', ')}) SELECT ${values(parts)} FROM ${batchTable} AS s`;
   if (!removes) return [all];
   if (soft) return [`${all} WHERE s.op <> 2`, remove(parts, soft)];
-  const same = parts.key.map((i) => `${value(parts, i, 'd')} = ${value(parts, i, 's')}`).join(' AND ');
+  const again = same(parts, (i) => [value(parts, i, 'd'), value(parts, i, 's')]);
   return [
     `DELETE t FROM ${parts.into} AS t WHERE EXISTS (SELECT 1 FROM ${batchTable} AS s WHERE s.op = 2 AND ${matches(parts)})`,
-    `${all} WHERE s.op <> 2 AND NOT EXISTS (SELECT 1 FROM ${batchTable} AS d WHERE d.op = 2 AND d.n > s.n AND ${same})`,
+    `${all} WHERE s.op <> 2 AND NOT EXISTS (SELECT 1 FROM ${batchTable} AS d WHERE d.op = 2 AND d.n > s.n AND ${again})`,
   ];
 }
 
@@ -136,8 +154,12 @@ function codedCheck(parts: Parts): string | null {
   const coded = parts.columns.flatMap((column, i) => (column.coded ? [i] : []));
   if (coded.length === 0) return null;
   const keys = parts.key.map((i) => `CONVERT(nvarchar(900), s.c${i}), `).join('');
-  const through = (i: number): string =>
-    `CONVERT(nvarchar(max), CONVERT(varchar(max), s.c${i})) COLLATE ${exactCollation} <> s.c${i} COLLATE ${exactCollation}`;
+  // Through the column's own length, which counts bytes: CONVERT cuts off without a word what is beyond
+  const through = (i: number): string => {
+    const { declared = '' } = parts.columns[i] ?? {};
+    const back = `CONVERT(nvarchar(max), CONVERT(${declared === 'text' ? 'varchar(max)' : declared}, s.c${i}))`;
+    return `(${back} COLLATE ${exactCollation} <> s.c${i} COLLATE ${exactCollation} OR DATALENGTH(${back}) <> DATALENGTH(s.c${i}))`;
+  };
   const which = `CASE ${coded.map((i) => `WHEN ${through(i)} THEN ${i}`).join(' ')} END`;
   return `SELECT TOP (1) ${keys}${which} FROM ${batchTable} AS s WHERE ${coded.map(through).join(' OR ')}`;
 }

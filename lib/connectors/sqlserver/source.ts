@@ -1,6 +1,7 @@
 /** One long read, in one snapshot where the database has them, cut into chunks as the server sends it. */
 import { SyncError } from '../../errors.ts';
 import { toHex } from '../../values/bytes.ts';
+import { utcText } from '../../values/datetime.ts';
 import type { Schema, Value } from '../../values/types.ts';
 import type { Chunk, Cursor, ReadOptions, Remaining, Source, SourceRequest } from '../connector.ts';
 import { ChunkCutter } from '../sql/chunk-cutter.ts';
@@ -108,7 +109,7 @@ export class SqlserverSource implements Source {
     const { pass, declare, options } = work;
     const { maxRows, maxBytes } = options;
     const columns = this.#plan.selected as readonly SqlserverColumn[];
-    const cutter = new ChunkCutter(this.#plan, pass, cursorText);
+    const cutter = new ChunkCutter(this.#plan, pass, pass.boundary === 'group' ? groupText(columns[this.#plan.cursorIndexes[0] ?? 0]) : cursorText);
     for await (const { rows, bytes } of readRows(session, { sql: `${declare}${pass.sql}`, params: pass.params, columns, maxRows, maxBytes }, signal))
       yield* cutter.cut(rows, bytes);
     yield* cutter.end();
@@ -154,6 +155,19 @@ export class SqlserverSource implements Source {
   #place(doing: string): ErrorContext {
     return { ...readingPlace(doing, this.#relation, this.#request), lost: this.#session.lost };
   }
+}
+
+/** One text for all values that the server takes as equal: where it saw a boundary between two of them, the rows behind it would be lost. */
+function groupText(column: SqlserverColumn | undefined): (value: Value) => string | null {
+  const type = column?.type;
+  if (type?.kind === 'timestamp' && type.zoned) return (value) => (value === null ? null : `${utcText(String(value)) ?? String(value)}+00:00`);
+  return (value) => cursorText(typeof value === 'string' ? value.replace(/ +$/, '') : value instanceof Uint8Array ? withoutZeros(value) : value);
+}
+
+function withoutZeros(bytes: Uint8Array): Uint8Array {
+  let end = bytes.length;
+  while (bytes[end - 1] === 0) end--;
+  return bytes.subarray(0, end);
 }
 
 /** Only where the database allows it (ALLOW_SNAPSHOT_ISOLATION): false is each statement for itself, as committed. */

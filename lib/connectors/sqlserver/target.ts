@@ -6,11 +6,11 @@ import type { DestinationRequest } from '../connector.ts';
 import { qualified } from '../sql/dialect.ts';
 import { columnsToAdd, type ExistingColumn, logicalFit } from '../sql/fit.ts';
 import { type UniqueKey, uniqueOver } from '../sql/keys.ts';
-import { type CatalogueColumn, type FoundTable, findTable, readCascades, readColumns, readKeys, type TableName } from './catalogue.ts';
+import { type CatalogueColumn, type FoundTable, findTable, readCascades, readColumns, readForgiving, readKeys, type TableName } from './catalogue.ts';
 import { columnType, createTable, markerType } from './create-table.ts';
 import { quote, sqlserverDialect } from './dialect.ts';
 import type { Session } from './session.ts';
-import { isText } from './types.ts';
+import { type ColumnFacts, isText } from './types.ts';
 
 export interface TargetTable extends TableName {
   /** As messages name it. */
@@ -113,6 +113,13 @@ async function checkMode(
   asked: Asked & { readonly table: string; readonly columns: readonly CatalogueColumn[] },
 ): Promise<void> {
   const { table, incoming, request, columns } = asked;
+  const [forgiving] = await readForgiving(session, found);
+  if (forgiving !== undefined)
+    throw new SyncError(
+      'SCHEMA_MISMATCH',
+      `${table} has the unique index ${forgiving} with IGNORE_DUP_KEY: the server would leave rows out without a word. Switch it off (ALTER INDEX … SET (IGNORE_DUP_KEY = OFF)).`,
+      { table },
+    );
   if (request.write === 'replace') {
     const [cascade] = await readCascades(session, found);
     if (cascade !== undefined)
@@ -149,7 +156,7 @@ function refuseFolding(table: string, key: UniqueKey, asked: Asked & { readonly 
   for (const name of key.columns) {
     const column = asked.columns.find((candidate) => candidate.name === name);
     const incoming = asked.incoming.columns.find((candidate) => candidate.name === name);
-    if (column === undefined || incoming === undefined || incoming.type.kind !== 'string' || !folds(column)) continue;
+    if (column === undefined || incoming === undefined || incoming.type.kind !== 'string' || !folds(column.facts)) continue;
     if (incoming.native?.system === column.native?.system && incoming.native?.type === column.native?.type) continue;
     throw new SyncError(
       'SCHEMA_MISMATCH',
@@ -159,7 +166,8 @@ function refuseFolding(table: string, key: UniqueKey, asked: Asked & { readonly 
   }
 }
 
-function folds({ facts }: CatalogueColumn): boolean {
+/** Whether texts that differ in more than spaces at their end can be equal. */
+export function folds(facts: ColumnFacts): boolean {
   return isText(facts) && facts.collation !== null && !/_BIN2?(_UTF8)?$/i.test(facts.collation);
 }
 

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { CatalogueColumn } from '../../../lib/connectors/sqlserver/catalogue.ts';
 import { columnWriter } from '../../../lib/connectors/sqlserver/column-writer.ts';
 import { config } from '../../../lib/connectors/sqlserver/config.ts';
+import { sqlserverDialect } from '../../../lib/connectors/sqlserver/dialect.ts';
 import { endsConnection, sqlserverError } from '../../../lib/connectors/sqlserver/errors.ts';
 import { Session } from '../../../lib/connectors/sqlserver/session.ts';
 import { resolveSettings, type SqlserverConnection } from '../../../lib/connectors/sqlserver/settings.ts';
@@ -88,6 +89,11 @@ describe('errors by number', () => {
     [41_368, 'UNSUPPORTED', 'never'],
     [40_501, 'THROTTLED', 'backoff'],
     [596, 'CONNECTION_FAILED', 'backoff'],
+    [976, 'CONNECTION_FAILED', 'backoff'],
+    [18_401, 'CONNECTION_FAILED', 'backoff'],
+    [40_914, 'PERMISSION_DENIED', 'never'],
+    [41_839, 'CONFLICT', 'now'],
+    [33_504, 'ROW_REJECTED', 'never'],
   ])('%i is %s', (number, code, retry) => {
     const error = sqlserverError(server(number), { doing: 'Writing dbo.orders', rows: true });
     expect(error).toMatchObject({ code, retry });
@@ -121,7 +127,7 @@ describe('errors by number', () => {
 });
 
 describe('values', () => {
-  const any = { bytes: 20, precision: 10, scale: 2, collation: null };
+  const any: Parameters<typeof factsOf>[1] = { bytes: 20, precision: 10, scale: 2, collation: null };
   const writer = (base: string, incoming: LogicalType, facts: Partial<typeof any> = {}) =>
     columnWriter({ name: 'c', nullable: true, facts: factsOf(base, { ...any, ...facts }) }, incoming);
   const stamp: LogicalType = { kind: 'timestamp', fraction: 9, zoned: false };
@@ -144,6 +150,7 @@ describe('values', () => {
     ['bigint', { kind: 'boolean' }, true, 1n],
     ['float', { kind: 'float64' }, '1.7976931348623157e+308', Number.MAX_VALUE],
     ['nvarchar', { kind: 'string' }, 'a\ud800b', 'a\ud800b'],
+    ['char', { kind: 'string' }, '日本', '日本', { bytes: 4, collation: 'Japanese_CI_AS' }],
   ])('%s takes %j %s', (base, incoming, value, sent, facts = {}) => {
     const { check, wire } = writer(base, incoming, facts);
     expect(check(value)).toBeNull();
@@ -169,6 +176,8 @@ describe('values', () => {
     ['float', { kind: 'float64' }, 'Infinity'],
     ['real', { kind: 'float64' }, '0.1'],
     ['char', { kind: 'string' }, 'short'],
+    ['nchar', { kind: 'string' }, '日本'],
+    ['hierarchyid', { kind: 'string' }, '/1'.repeat(2001)],
     ['nvarchar', { kind: 'string' }, '12345678901'],
     ['binary', { kind: 'bytes' }, new Uint8Array(19)],
     ['varbinary', { kind: 'bytes' }, new Uint8Array(21)],
@@ -209,6 +218,21 @@ describe('statements', () => {
     }
     expect(merge[0]).toContain('SET [price] = CONVERT(decimal(10,2), s.c1)');
     expect(merge[0]).not.toContain('[i]]d] = s.c0,');
+  });
+
+  it('asks the server for what a code page and the bytes of its column keep, to the last space', () => {
+    const coded: CatalogueColumn = {
+      ...column('v', 'varchar'),
+      ...columnOf('v', factsOf('varchar', { bytes: 4, precision: 0, scale: 0, collation: 'Japanese_CI_AS' }), { nullable: true, declares: true }),
+    };
+    const { codedCheck, prepare } = sinkFor(
+      { ...table, columns: [coded], incoming: { name: 'orders', columns: [coded], key: [] } },
+      { ...asked, write: 'insert' },
+    );
+    expect(prepare[0]).toContain('c0 nvarchar(4) COLLATE Japanese_CI_AS');
+    expect(codedCheck).toContain('CONVERT(nvarchar(max), CONVERT(varchar(4), s.c0))');
+    expect(codedCheck).toContain('<> DATALENGTH(s.c0)');
+    expect(sqlserverDialect.bind('é', coded, [])).toBe('CONVERT(varchar(8000), @p1 COLLATE Japanese_CI_AS)');
   });
 
   it('brings identity values, and quotes what a name holds', () => {
