@@ -1,6 +1,6 @@
 /** COPY's binary format, cut at row ends without reading the rows: https://www.postgresql.org/docs/current/sql-copy.html, Binary Format. */
 import { SyncError } from '../../errors.ts';
-import type { Chunk, Cursor, ReadOptions } from '../connector.ts';
+import type { Chunk, Cursor, RawChunk, ReadOptions } from '../connector.ts';
 import type { ReadPass, ReadPlan } from '../sql/read-plan.ts';
 import { binaryDecoder } from './binary-values.ts';
 import type { PgColumn } from './types.ts';
@@ -9,82 +9,76 @@ import type { PgColumn } from './types.ts';
 export const binaryHeader = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 export const binaryTrailer = Buffer.from([0xff, 0xff]);
 
+/** Message code and length. */
+const headBytes = 5;
+/** In place of the number of a row's fields. */
+const trailerMark = -1;
+
 interface BinaryRead {
   readonly plan: ReadPlan;
   readonly pass: ReadPass;
   readonly options: ReadOptions;
-  readonly copy: AsyncIterable<Buffer>;
+  /** Whole CopyData messages, whose memory is overwritten. A server sends one for each row (https://www.postgresql.org/docs/current/protocol-message-formats.html, CopyData); the writer compares their number with the rows that were taken in. */
+  readonly messages: AsyncIterable<Buffer[]>;
 }
 
-export async function* copyBinary({ plan, pass, options, copy }: BinaryRead): AsyncGenerator<Chunk> {
+export async function* copyBinary({ plan, pass, options, messages }: BinaryRead): AsyncGenerator<Chunk> {
   const boundaryAt = boundaryReader(plan, pass);
   const { maxBytes, maxRows } = options;
-  let pieces: Buffer[] = [];
-  let held = 0;
-  /** Bytes that have to be there before the tuple under way can be whole. */
-  let needed = binaryHeader.length;
+  const width = plan.selected.length;
   let begun = false;
   let ended = false;
-  for await (const piece of copy) {
-    pieces.push(piece);
-    held += piece.length;
-    if (held < needed) continue;
-    const data = pieces.length === 1 ? piece : Buffer.concat(pieces);
-    let start = begun ? 0 : headerLength(data);
-    begun = true;
-    let at = start;
-    let last = -1;
+  for await (const pieces of messages) {
+    const [first, ...more] = pieces;
+    if (first === undefined) continue;
+    const data = more.length === 0 ? first : Buffer.concat(pieces);
+    // The rows move together, over the heads of their messages
+    let start = 0;
+    let to = 0;
+    let last = 0;
     let rowCount = 0;
-    const view = new DataView(data.buffer, data.byteOffset, data.length);
-    const length = data.length;
-    needed = 0;
-    walk: for (;;) {
-      if (at + 2 > length) {
-        needed = at + 2;
-        break;
+    const cut = (): RawChunk => ({ kind: 'raw', data: data.subarray(start, to), rowCount, bytes: to - start, boundary: boundaryAt(data, last) });
+    for (let at = 0; at < data.length && !ended; ) {
+      const next = at + 1 + data.readInt32BE(at + 1);
+      at += headBytes;
+      if (!begun) {
+        at += headerLength(data.subarray(at, next));
+        begun = true;
       }
-      const fields = view.getInt16(at);
-      if (fields === -1) {
-        ended = true;
-        break;
-      }
-      let field = at + 2;
-      for (let i = 0; i < fields; i++) {
-        if (field + 4 > length) {
-          needed = field + 4;
-          break walk;
+      if (at < next) {
+        const fields = data.readInt16BE(at);
+        if (fields === trailerMark) ended = true;
+        else {
+          if (fields !== width) throw malformed();
+          const size = next - at;
+          if (rowCount > 0 && (rowCount === maxRows || to - start + size > maxBytes)) {
+            yield cut();
+            start = to;
+            rowCount = 0;
+          }
+          data.copyWithin(to, at, next);
+          last = to;
+          to += size;
+          rowCount++;
         }
-        const size = view.getInt32(field);
-        field += size > 0 ? size + 4 : 4;
       }
-      if (field > length) {
-        needed = field;
-        break;
-      }
-      if (rowCount > 0 && (rowCount === maxRows || field - start > maxBytes)) {
-        yield { kind: 'raw', data: data.subarray(start, at), rowCount, bytes: at - start, boundary: boundaryAt(data, last) };
-        start = at;
-        rowCount = 0;
-      }
-      last = at;
-      rowCount++;
-      at = field;
+      at = next;
     }
-    if (rowCount > 0) yield { kind: 'raw', data: data.subarray(start, at), rowCount, bytes: at - start, boundary: boundaryAt(data, last) };
-    needed -= at;
-    held = length - at;
-    pieces = held === 0 || ended ? [] : [data.subarray(at)];
+    if (rowCount > 0) yield cut();
   }
   if (!ended) throw new SyncError('CONNECTION_FAILED', 'The read broke off before its end.', { retry: 'backoff' });
   if (pass.end !== null) yield { kind: 'raw', data: new Uint8Array(0), rowCount: 0, bytes: 0, boundary: pass.end };
 }
 
 function headerLength(data: Buffer): number {
-  if (!data.subarray(0, 11).equals(binaryHeader.subarray(0, 11)) || data.readInt32BE(11) !== 0)
-    throw new SyncError('ROW_MALFORMED', 'The server sent no binary COPY stream that this version knows.');
-  return binaryHeader.length + data.readInt32BE(15);
+  const { length } = binaryHeader;
+  if (data.length < length || !data.subarray(0, 11).equals(binaryHeader.subarray(0, 11)) || data.readInt32BE(11) !== 0) throw malformed();
+  return length + data.readInt32BE(15);
 }
 
+function malformed(): SyncError {
+  return new SyncError('ROW_MALFORMED', 'The server sent no binary COPY stream that this version knows.');
+}
 /** Reads the cursor of the tuple that begins at an offset. */
 function boundaryReader(plan: ReadPlan, pass: ReadPass): (data: Buffer, tuple: number) => Cursor | null {
   if (pass.boundary === 'none') return () => null;

@@ -6,7 +6,8 @@ import type { Duplex } from 'node:stream';
 import type pg from 'pg';
 import { SyncError } from '../../errors.ts';
 
-const dataRow = 68;
+/** Message code of what a statement yields: rows of a SELECT, or rows of a COPY TO STDOUT. */
+const rowMessages = { DataRow: 68, CopyData: 100 } as const;
 const readyForQuery = 90;
 /** Message code and length. */
 const headBytes = 5;
@@ -17,9 +18,10 @@ type Listener = (data: Buffer) => void;
 
 export class RowStream implements pg.Submittable, AsyncIterable<Buffer[]> {
   readonly #text: string;
+  readonly #row: number;
   #socket: Duplex | null = null;
   #parser: Listener | null = null;
-  /** Whole DataRow messages, not yet taken. */
+  /** Whole messages, not yet taken. */
   #ready: Buffer[] = [];
   #readyBytes = 0;
   /** The beginning of a message, and how many bytes it takes to know more of it: its head, then the whole. */
@@ -30,8 +32,9 @@ export class RowStream implements pg.Submittable, AsyncIterable<Buffer[]> {
   #failure: { readonly error: unknown } | null = null;
   #wake: (() => void) | null = null;
 
-  constructor(text: string) {
+  constructor(text: string, row: keyof typeof rowMessages) {
     this.#text = text;
+    this.#row = rowMessages[row];
   }
 
   /** Called by the driver once the connection is free. The extended protocol takes one statement alone, whatever the text of a user's query holds. */
@@ -61,7 +64,7 @@ export class RowStream implements pg.Submittable, AsyncIterable<Buffer[]> {
     this.#signal();
   }
 
-  /** What has arrived since the last turn: each buffer holds whole DataRow messages. Throws the server's error, or what `abort` was given. The buffers are the caller's. */
+  /** What has arrived since the last turn: each buffer holds whole messages of one row each. Throws the server's error, or what `abort` was given. The buffers are the caller's. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer[]> {
     for (;;) {
       if (this.#failure !== null) throw this.#failure.error;
@@ -128,7 +131,7 @@ export class RowStream implements pg.Submittable, AsyncIterable<Buffer[]> {
     while (at + headBytes <= length) {
       const next = at + messageSize(data, at);
       if (next > length) break;
-      if (data[at] !== dataRow) {
+      if (data[at] !== this.#row) {
         this.#take(data, start, at);
         start = next;
         if (data[at] === readyForQuery) {

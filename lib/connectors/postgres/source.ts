@@ -1,5 +1,4 @@
 /** One long read in one snapshot, cut into chunks as the server sends it. */
-import pgCopy from 'pg-copy-streams';
 import { SyncError } from '../../errors.ts';
 import type { Schema, Value } from '../../values/types.ts';
 import type { Chunk, Cursor, RawFormat, ReadOptions, Remaining, Source, SourceRequest } from '../connector.ts';
@@ -19,9 +18,6 @@ import { RowStream } from './row-stream.ts';
 import { Session } from './session.ts';
 import type { Settings } from './settings.ts';
 import { comparable, type PgColumn, selectExpression, wireKind } from './types.ts';
-
-/** Of the COPY stream: about one chunk. */
-const chunkBytes = 1 << 17;
 
 export class PostgresSource implements Source {
   readonly system = 'postgres';
@@ -78,7 +74,12 @@ export class PostgresSource implements Source {
       for (const { sql, column } of plan.nullChecks()) if ((await session.query(sql)).length > 0) throw nullError(this.#relation, column, this.#request.cursor);
       for (const pass of passes) {
         const chunks = raw
-          ? copyBinary({ plan, pass, options, copy: this.#copy(session, pass, signal) })
+          ? copyBinary({
+              plan,
+              pass,
+              options,
+              messages: this.#messages(session, new RowStream(`COPY (${pass.sql}) TO STDOUT (FORMAT binary)`, 'CopyData'), signal),
+            })
           : this.#rows(session, { plan, pass, options }, signal);
         yield* chunks;
         signal.throwIfAborted();
@@ -116,7 +117,7 @@ export class PostgresSource implements Source {
     const width = plan.selected.length;
     const decode = rowDecoder(plan.selected.map((column) => wireKind((column as PgColumn).pg)));
     const cutter = new ChunkCutter(plan, pass, cursorText);
-    for await (const pieces of this.#select(session, pass, signal)) {
+    for await (const pieces of this.#messages(session, new RowStream(pass.sql, 'DataRow'), signal)) {
       for (const part of pieces.flatMap((piece) => (piece.length > maxBytes ? [...cutMessages(piece, maxBytes)] : piece))) {
         const all = decode(part);
         const partBytes = textBytes(part, all.length, width);
@@ -130,25 +131,11 @@ export class PostgresSource implements Source {
     yield* cutter.end();
   }
 
-  async *#select(session: Session, pass: ReadPass, signal: AbortSignal): AsyncGenerator<Buffer[]> {
-    const stream = session.client.query(new RowStream(pass.sql));
+  async *#messages(session: Session, stream: RowStream, signal: AbortSignal): AsyncGenerator<Buffer[]> {
     const abort = (): void => stream.abort(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
     try {
-      yield* stream;
-    } finally {
-      signal.removeEventListener('abort', abort);
-    }
-  }
-
-  async *#copy(session: Session, pass: ReadPass, signal: AbortSignal): AsyncGenerator<Buffer> {
-    const stream = session.client.query(pgCopy.to(`COPY (${pass.sql}) TO STDOUT (FORMAT binary)`, { highWaterMark: chunkBytes }));
-    const abort = (): void => {
-      stream.destroy(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
-    };
-    signal.addEventListener('abort', abort, { once: true });
-    try {
-      for await (const piece of stream) yield piece;
+      yield* session.client.query(stream);
     } finally {
       signal.removeEventListener('abort', abort);
     }
