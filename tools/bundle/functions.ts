@@ -4,11 +4,14 @@ import path from 'node:path';
 import { build, type Metafile, type OutputFile, type Plugin } from 'esbuild';
 import { builtins } from './builtins.ts';
 import { etcdProto } from './etcd-proto.ts';
+import { latePackages } from './late-packages.ts';
 import { lazyTables } from './lazy-tables.ts';
 import { lighterDrivers } from './lighter-drivers.ts';
+import { lighterZod } from './lighter-zod.ts';
 import { namedExports } from './named-exports.ts';
 import { noDrivers } from './no-drivers.ts';
 import { oneLanguage } from './one-language.ts';
+import { oneStart } from './one-start.ts';
 import { unusedPackages } from './unused-packages.ts';
 import { refuseWarnings } from './warnings.ts';
 
@@ -68,7 +71,7 @@ export async function bundle(
     alias: { 'better-sqlite3': `better-sqlite3/linux-${arch}` },
     loader: { '.node': 'copy' },
     external: ['pg-native'],
-    plugins: [builtins(), etcdProto(), lazyTables(), lighterDrivers(), namedExports(), oneLanguage(), unusedPackages(), ...plugins],
+    plugins: [...plugins, builtins(), etcdProto(), latePackages(), lazyTables(), lighterDrivers(), namedExports(), oneLanguage(), unusedPackages()],
   });
   refuseWarnings(warnings);
   refuseMissingAddon(Object.values(entryPoints).join(', '), metafile, arch);
@@ -78,7 +81,7 @@ export async function bundle(
 
 /** `functions/{name}.ts` as it is deployed; written by the caller. */
 export function bundleFunction(name: string, arch: Architecture, outdir: string): Promise<Bundled> {
-  return bundle({ index: `functions/${name}.ts` }, { arch, outdir, plugins: name === 'coordinator' ? [noDrivers()] : [] });
+  return bundle({ index: `functions/${name}.ts` }, { arch, outdir, plugins: [...(name === 'coordinator' ? [noDrivers()] : []), lighterZod(), oneStart()] });
 }
 
 /** Bundles `functions/{name}.ts` to `dist/{name}/index.js`, or to `outdir`. */

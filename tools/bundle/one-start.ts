@@ -1,0 +1,30 @@
+/**
+ * Code that is always loaded lies in one file. The bundler makes a file of each set of modules that the same entries need, and every driver is an entry, so that what a function starts with falls into
+ * some fifteen pieces, each found, read and linked on its own. Where everything that is loaded later says that it needs the start as well, the start has one set, and one file.
+ */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Plugin } from 'esbuild';
+
+const exportsDefault = /\bexport default\b|\bas default\b/;
+
+export function oneStart(): Plugin {
+  return {
+    name: 'one-start',
+    setup(build) {
+      const { absWorkingDir = '', entryPoints = {} } = build.initialOptions;
+      const starts = Object.values(entryPoints as Record<string, string>).map((entry) => path.resolve(absWorkingDir, entry));
+      build.onResolve({ filter: /.*/ }, async ({ path: name, kind, importer, resolveDir, pluginData }) => {
+        if (kind !== 'dynamic-import' || importer.includes('node_modules') || pluginData === 'resolving' || name.startsWith('node:')) return null;
+        const resolved = await build.resolve(name, { kind, importer, resolveDir, pluginData: 'resolving' });
+        if (resolved.external || resolved.errors.length > 0 || resolved.namespace !== 'file') return null;
+        // What has a default export is left alone: a package's entry shares little with the start
+        return exportsDefault.test(await readFile(resolved.path, 'utf8')) ? null : { path: resolved.path, namespace: 'after-start' };
+      });
+      build.onLoad({ filter: /.*/, namespace: 'after-start' }, ({ path: file }) => {
+        const needed = starts.map((start) => `import ${JSON.stringify(start)};`).join('');
+        return { contents: `${needed}export * from ${JSON.stringify(file)};`, loader: 'js', resolveDir: path.dirname(file) };
+      });
+    },
+  };
+}
