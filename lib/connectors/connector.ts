@@ -232,8 +232,11 @@ export interface Destination extends AsyncDisposable {
   open(target: Target, claim: Claim): Promise<Writer>;
   /** Largest value of a column, canonical text; null where there are no rows. With `ties`, the largest key among the rows that have it follows. */
   max?(columns: readonly string[]): Promise<readonly Value[] | null>;
-  /** Removes every row of the target and the sync's state; the user has asked for it (`--existing replace`). */
-  clear?(target: Target): Promise<void>;
+  /**
+   * Removes every row of the target and the sync's position; the user has asked for it (`--existing replace`). Called after an `open` with the same claim, whose writer is closed.
+   * Throws `FENCED`, and removes nothing, where a newer holder has claimed since.
+   */
+  clear?(target: Target, claim: Claim): Promise<void>;
   deadLetters?(): Promise<StoredDeadLetter[]>;
 }
 

@@ -1,4 +1,4 @@
-import type { Cursor, Destination, Source, Target, Writer } from '../connectors/connector.ts';
+import type { Claim, Cursor, Destination, Source, Target, Writer } from '../connectors/connector.ts';
 import type { HeldLock } from '../coordination/contract.ts';
 import { SyncError } from '../errors.ts';
 import type { Schema } from '../values/types.ts';
@@ -75,15 +75,16 @@ async function claimAndTransfer(open: Open): Promise<TransferEnd> {
   const start = found.kind === 'resume' && run.unseeded !== null ? run.unseeded : found;
   run.unseeded = start.kind === 'seed' ? start : null;
   if (start.kind === 'seed' && start.raiseEpoch && state !== null) epoch = await deps.coordination.epoch.raise(state.epoch + 1n);
-  if (start.kind === 'seed' && start.choice === 'replace') await clear(open, target);
+  const enforced = options.fencing ?? true;
+  const claim = { sync: definition.name, shard, epoch, fence: lock.fence, enforced, ...knownClaim(destination, stored) };
+  if (start.kind === 'seed' && start.choice === 'replace') await clear(open, target, claim);
   // Before the claim: a state row without any checkpoint then means that the store was wiped, and nothing else.
   let revision = stored?.revision ?? 0n;
   if (stored === null) {
     const first = { epoch, fence: lock.fence, seq: 0n, batchId: '', cursor: null, at: new Date().toISOString() };
     revision = await checkpoints.save(definition.name, shard, { checkpoint: first, expected: 0n, lock });
   }
-  const enforced = options.fencing ?? true;
-  await using writer = await destination.open(target, { sync: definition.name, shard, epoch, fence: lock.fence, enforced, ...knownClaim(destination, stored) });
+  await using writer = await destination.open(target, claim);
   const { cursor, batchId } = writer.committed;
   const origin = originOf(definition, { store: identity, table: target.schema.name });
   const isMisplaced = cursor !== null && (isStaged(batchId) !== (definition.write === 'replace') || isOfAnotherPass(batchId, definition, origin));
@@ -92,13 +93,15 @@ async function claimAndTransfer(open: Open): Promise<TransferEnd> {
   return await transfer(open, { writer, schema, target, epoch, origin, revision, from: at, seed: start.kind === 'seed', isMisplaced });
 }
 
-async function clear(open: Open, target: Target): Promise<void> {
+/** Under a claim: what stood frozen here while another run took over empties nothing. */
+async function clear(open: Open, target: Target, claim: Claim): Promise<void> {
   if (open.destination.clear === undefined) {
     throw new SyncError('UNSUPPORTED', `${target.schema.name} cannot be emptied by Idra: empty it yourself, then use --existing adopt.`, {
       sync: open.run.definition.name,
     });
   }
-  await open.destination.clear(target);
+  await (await open.destination.open(target, claim))[Symbol.asyncDispose]();
+  await open.destination.clear(target, claim);
 }
 
 /** Where to read from. What the claim returned outranks what was read before it: a writer that was still at work may have committed in between. */

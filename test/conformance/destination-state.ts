@@ -104,12 +104,29 @@ export function destinationState(get: () => Harness): void {
     await using destination = await destinationOf(harness, schema.name, { sync });
     if (destination.clear === undefined) return;
     const target = await destination.prepare(schema);
-    await destination.clear(target);
+    const claim = claimOf(5, { sync });
+    await (await destination.open(target, claim))[Symbol.asyncDispose]();
+    await destination.clear(target, claim);
     expect(await count(schema)).toBe(0);
     const state = await destination.state();
     expect([state?.cursor ?? null, state?.seq ?? 0n]).toEqual([null, 0n]);
     await failure(() => destination.open(target, claimOf(4, { sync })), 'FENCED');
     await writeAll(harness, schema, [['1', null]], { sync, claim: claimOf(6, { sync }) });
     expect(await count(schema)).toBe(1);
+  });
+
+  it('is not emptied by a run that another one has superseded', async () => {
+    const harness = get();
+    const schema = events();
+    const sync = freshName('sync');
+    await using frozen = await destinationOf(harness, schema.name, { sync });
+    if (frozen.clear === undefined) return;
+    const target = await frozen.prepare(schema);
+    await (await frozen.open(target, claimOf(5, { sync })))[Symbol.asyncDispose]();
+    await writeAll(harness, schema, [['1', null]], { sync, claim: claimOf(6, { sync }) });
+    const before = await frozen.state();
+    await failure(async () => frozen.clear?.(target, claimOf(5, { sync })), 'FENCED');
+    expect(await count(schema)).toBe(1);
+    expect(await frozen.state()).toEqual(before);
   });
 }

@@ -57,7 +57,7 @@ function wrapDestination(inner: Destination): Destination {
     prepare: (schema, options) => inner.prepare(schema, options),
     open: (target, claim) => around('claim', async () => wrapWriter(await inner.open(target, claim))),
     ...(max === undefined ? {} : { max: (columns) => max.call(inner, columns) }),
-    ...(clear === undefined ? {} : { clear: (target) => clear.call(inner, target) }),
+    ...(clear === undefined ? {} : { clear: (target, claim) => clear.call(inner, target, claim) }),
     ...(deadLetters === undefined ? {} : { deadLetters: () => deadLetters.call(inner) }),
     [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
   };

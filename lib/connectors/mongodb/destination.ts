@@ -85,13 +85,15 @@ export class MongodbDestination implements Destination {
     });
   }
 
-  clear(_target: Target): Promise<void> {
+  clear(_target: Target, claim: Claim): Promise<void> {
     const { collection } = this.#options;
     return this.#doing('empty', async ({ db }, state) => {
-      await db.collection(collection).deleteMany({}, { writeConcern: { w: 'majority' } });
       const stage = (await state.read(this.#request))?.stage ?? null;
+      // Without its position a sync whose clearing breaks off reads everything again
+      if (!(await state.forgetCursor(claim))) throw fencedError(claim, collection);
+      await db.collection(collection).deleteMany({}, { writeConcern: { w: 'majority' } });
       if (stage !== null) await dropStage(db, stage);
-      await state.forget(this.#request);
+      if (!(await state.forget(claim))) throw fencedError(claim, collection);
     });
   }
 

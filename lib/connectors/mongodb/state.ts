@@ -1,6 +1,6 @@
 /** `_idra_state` and `_idra_dead_letters`: the destination's own record of each sync, one document for each sync and shard. */
 import { createHash, randomUUID } from 'node:crypto';
-import { type ClientSession, type Collection, type Db, type Document, type Filter, Long } from 'mongodb';
+import { type ClientSession, type Collection, type Db, type Document, type Filter, Long, type MatchKeysAndValues } from 'mongodb';
 import { SyncError } from '../../errors.ts';
 import type { Batch, Claim, DeadLetter, DestinationState, StoredDeadLetter } from '../connector.ts';
 
@@ -104,23 +104,17 @@ export class StateStore {
 
   /** The stage that a pass writes to, null for none; `swap` ends with it. False: a newer holder has claimed, or another stage has come up since. */
   async setStage(claim: Claim, stage: { readonly from: string | null; readonly to: string | null }): Promise<boolean> {
-    const { epoch, fence, enforced } = claim;
-    const held = enforced ? { epoch: Long.fromBigInt(epoch), fence: Long.fromBigInt(fence) } : {};
-    const filter = { _id: keyOf(claim), ...held, ...(stage.from === null ? {} : { stage: stage.from }) };
-    return (await this.#states.updateOne(filter, { $set: { stage: stage.to, swap: false } }, majority)).matchedCount === 1;
+    return this.#change(claim, { stage: stage.to, swap: false }, stage.from === null ? {} : { stage: stage.from });
   }
 
   /** The position is gone with what was staged, and the sync reads from its beginning; `seq` goes on. False where a newer holder has claimed. */
   async forgetCursor(claim: Claim): Promise<boolean> {
-    const { epoch, fence, enforced } = claim;
-    const held = enforced ? { epoch: Long.fromBigInt(epoch), fence: Long.fromBigInt(fence) } : {};
-    const { matchedCount } = await this.#states.updateOne({ _id: keyOf(claim), ...held }, { $set: { cursor: null } }, majority);
-    return matchedCount === 1;
+    return this.#change(claim, { cursor: null });
   }
 
-  /** For `clear`: the sync begins anew, and its fence stays so that a zombie is still refused. */
-  async forget(place: Place): Promise<void> {
-    await this.#states.updateOne({ _id: keyOf(place) }, { $set: { seq: Long.ZERO, batchId: null, cursor: null, stage: null, swap: false } }, majority);
+  /** For `clear`: the sync begins anew, and its fence stays so that a zombie is still refused. False where a newer holder has claimed. */
+  async forget(claim: Claim): Promise<boolean> {
+    return this.#change(claim, { seq: Long.ZERO, batchId: null, cursor: null, stage: null, swap: false });
   }
 
   /** Ids come from the content: the same letter stored twice is one. */
@@ -167,6 +161,14 @@ export class StateStore {
     );
     for (const name of [stateCollection, deadLetterCollection]) if (!there.has(name)) await db.createCollection(name);
     await this.#letters.createIndex({ sync: 1, at: 1 });
+  }
+
+  /** Under this claim; false: a newer holder has claimed, or `and` is not so any more. */
+  async #change(claim: Claim, set: MatchKeysAndValues<StateDocument>, and: Filter<StateDocument> = {}): Promise<boolean> {
+    const { epoch, fence, enforced } = claim;
+    const held = enforced ? { epoch: Long.fromBigInt(epoch), fence: Long.fromBigInt(fence) } : {};
+    const { matchedCount } = await this.#states.updateOne({ _id: keyOf(claim), ...held, ...and }, { $set: set }, majority);
+    return matchedCount === 1;
   }
 
   #mine(claim: Claim, seq: bigint): Filter<StateDocument> {

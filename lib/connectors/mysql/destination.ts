@@ -143,14 +143,13 @@ export class MysqlDestination implements Destination {
     });
   }
 
-  async clear(): Promise<void> {
+  async clear(_target: Target, claim: Claim): Promise<void> {
     await this.#do('Clearing', async (session) => {
-      const { sync, shard } = this.#request;
       await session.query('START TRANSACTION');
       try {
+        const forget = this.#statements.forget(claim);
+        if ((await session.run(forget.sql, forget.params)).affectedRows !== 1) throw fencedError(claim, this.#name.table);
         await session.query(`DELETE FROM ${qualified(mysqlDialect, this.#name.schema, this.#name.table)}`);
-        const forget = this.#statements.forget(sync, shard);
-        await session.run(forget.sql, forget.params);
         await session.query('COMMIT');
       } catch (error) {
         if (!session.lost) await session.query('ROLLBACK');

@@ -144,16 +144,16 @@ export class PostgresDestination implements Destination {
     });
   }
 
-  clear(target: Target): Promise<void> {
+  clear(target: Target, claim: Claim): Promise<void> {
     return this.#run('Clearing', async (session) => {
       const table = this.#prepared.get(target);
       if (table === undefined) throw new SyncError('INTERNAL', 'The target was not prepared by this destination.');
-      const { sql, params } = this.#statements(table.place).forget(this.#request.sync, this.#request.shard);
+      const { sql, params } = this.#statements(table.place).forget(claim);
       await session.query('BEGIN');
       try {
+        if ((await session.run(sql, params)).rowCount !== 1) throw fencedError(claim, table.place.name);
         await session.query(`DELETE FROM ${table.place.sql}`);
         if (table.stage !== null) await session.query(`TRUNCATE ${table.stage}`);
-        await session.query(sql, params);
         await session.query('COMMIT');
       } catch (error) {
         if (!session.lost) await session.query('ROLLBACK');

@@ -120,8 +120,9 @@ function withAll(theirs: Contents, ours: Contents): Contents {
   return { ...theirs, objects: [...theirs.objects, ...ours.objects.filter(({ key }) => !known.has(key))] };
 }
 
-/** After `clear`: nothing is there, and a fence that was refused is refused still. */
-export function cleared(current: Manifest): Manifest {
+/** After `clear`, under the claim that wrote the manifest last: nothing is there, and a fence that was refused is refused still. */
+export function cleared(current: Manifest, claim: Claim, title: string): Manifest {
+  if (claim.enforced && (BigInt(current.epoch) !== claim.epoch || BigInt(current.fence) !== claim.fence)) throw fencedError(claim, title);
   const generations = current.generations + 1;
   return {
     ...current,

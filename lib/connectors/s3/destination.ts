@@ -3,12 +3,12 @@ import { HeadBucketCommand } from '@aws-sdk/client-s3';
 import { SyncError } from '../../errors.ts';
 import { type Schema, typeName } from '../../values/types.ts';
 import type { Claim, Destination, DestinationRequest, DestinationState, StoredDeadLetter, Target, Writer } from '../connector.ts';
-import { type ClaimOptions, claimed, cleared } from './claim.ts';
+import { type ClaimOptions, claimed, cleared, fencedError } from './claim.ts';
 import { type Bucket, openBucket, type S3Connection } from './client.ts';
 import { LetterStore } from './dead-letters.ts';
 import type { Compression, Format } from './encoders.ts';
 import { s3Error } from './errors.ts';
-import { normalPath, type SyncPlace } from './layout.ts';
+import { generationOf, normalPath, type SyncPlace } from './layout.ts';
 import { isEmpty, type Manifest, stateOf } from './manifest.ts';
 import { ManifestObject, type Stored } from './manifest-object.ts';
 import { partitioner } from './partition.ts';
@@ -92,18 +92,18 @@ export class S3Destination implements Destination {
     });
   }
 
-  async clear(): Promise<void> {
-    const stored = await this.#manifest.read();
-    if (stored !== null) {
-      let made: Manifest | null = null;
-      const change = (current: Manifest | null): Manifest => {
-        made = cleared(current ?? stored.manifest);
-        return made;
-      };
-      await this.#manifest.replace({ change, done: (current) => current.claim === made?.claim }, stored);
-    }
-    // After the manifest: it never names what is gone
-    for await (const keys of dataKeys(this.#bucket, this.#place.path)) await deleteKeys(this.#bucket, keys);
+  async clear(_target: Target, claim: Claim): Promise<void> {
+    let nonce = '';
+    const change = (current: Manifest | null): Manifest => {
+      if (current === null) throw fencedError(claim, this.#title);
+      const made = cleared(current, claim, this.#title);
+      nonce = made.claim;
+      return made;
+    };
+    const { manifest } = await this.#manifest.replace({ change, done: (current) => current.claim === nonce });
+    // After the manifest: it never names what is gone. A run that has taken over since writes under this generation or a later one
+    const isOlder = (key: string): boolean => (generationOf(this.#place, key) ?? -1) < manifest.generations;
+    for await (const keys of dataKeys(this.#bucket, this.#place.path)) await deleteKeys(this.#bucket, keys.filter(isOlder));
   }
 
   async deadLetters(): Promise<StoredDeadLetter[]> {

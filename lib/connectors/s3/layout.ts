@@ -40,6 +40,14 @@ export function dataKey(place: SyncPlace, { generation, seq, round, partition, e
   return `${place.path}${partition}${stem(place)}-g${generation}-${String(seq).padStart(12, '0')}${part}.${extension}`;
 }
 
+/** The generation in a key of this sync's data; null for what is not its own. */
+export function generationOf(place: SyncPlace, key: string): number | null {
+  const name = key.slice(key.lastIndexOf('/') + 1);
+  const own = `${stem(place)}-g`;
+  const generation = name.startsWith(own) ? /^\d+(?=-\d{12})/.exec(name.slice(own.length))?.[0] : undefined;
+  return generation === undefined ? null : Number(generation);
+}
+
 /** Whether a key is one of Idra's own records, under whatever path. */
 export function isControlKey(key: string): boolean {
   return key.startsWith('_idra/') || key.includes('/_idra/');

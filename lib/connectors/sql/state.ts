@@ -92,23 +92,20 @@ export class StateStatements {
     return { sql, params: w.params };
   }
 
-  /** For `clear`: the sync begins anew, and its fence stays so that a zombie is still refused. */
-  forget(sync: string, shard: string): Statement {
+  /** First in the transaction of a `clear`: the sync begins anew, and its fence stays so that a zombie is still refused. No row changed: a newer holder has claimed, throw `fencedError`. */
+  forget(claim: Claim): Statement {
     const w = writer(this.#dialect);
     const q = (column: string): string => this.#dialect.quote(column);
-    return {
-      sql: `UPDATE ${this.#state} SET ${q('seq')} = 0, ${q('batch_id')} = NULL, ${q('cursor')} = NULL WHERE ${this.#is(w, sync, shard)}`,
-      params: w.params,
-    };
+    const sql = `UPDATE ${this.#state} SET ${q('seq')} = 0, ${q('batch_id')} = NULL, ${q('cursor')} = NULL WHERE ${this.#is(w, claim.sync, claim.shard)}`;
+    return { sql: sql + this.#held(w, claim), params: w.params };
   }
 
   /** The position is gone (what was staged had to be made anew), and the sync reads from its beginning; `seq` goes on. No row changed: a newer holder has claimed, throw `fencedError`. */
   forgetCursor(claim: Claim): Statement {
     const w = writer(this.#dialect);
     const q = (column: string): string => this.#dialect.quote(column);
-    let sql = `UPDATE ${this.#state} SET ${q('cursor')} = NULL WHERE ${this.#is(w, claim.sync, claim.shard)}`;
-    if (claim.enforced) sql += ` AND ${q('epoch')} = ${w.int(claim.epoch)} AND ${q('fence')} = ${w.int(claim.fence)}`;
-    return { sql, params: w.params };
+    const sql = `UPDATE ${this.#state} SET ${q('cursor')} = NULL WHERE ${this.#is(w, claim.sync, claim.shard)}`;
+    return { sql: sql + this.#held(w, claim), params: w.params };
   }
 
   insertDeadLetter(sync: string, letter: DeadLetter): Statement {
@@ -139,6 +136,10 @@ export class StateStatements {
     const w = writer(this.#dialect);
     const sql = `DELETE FROM ${this.#letters} WHERE ${this.#dialect.quote('id')} = ${w.text(id)} AND ${this.#dialect.quote('sync')} = ${w.text(sync)}`;
     return { sql, params: w.params };
+  }
+
+  #held(w: ReturnType<typeof writer>, { epoch, fence, enforced }: Claim): string {
+    return enforced ? ` AND ${this.#dialect.quote('epoch')} = ${w.int(epoch)} AND ${this.#dialect.quote('fence')} = ${w.int(fence)}` : '';
   }
 
   #is(w: ReturnType<typeof writer>, sync: string, shard: string): string {

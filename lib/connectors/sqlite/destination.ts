@@ -80,7 +80,7 @@ export class SqliteDestination implements Destination {
     return found === null ? null : largest(found.statements, (this.#request.options as { table: string }).table, columns);
   }
 
-  async clear(target: Target): Promise<void> {
+  async clear(target: Target, claim: Claim): Promise<void> {
     const { database, statements } = await this.#open();
     const { sync, shard } = this.#request;
     const table = target.schema.name;
@@ -92,9 +92,9 @@ export class SqliteDestination implements Destination {
         { table },
       );
     await this.#transaction('empty', () => {
+      if (statements.run(this.#state.forget(claim)) !== 1) throw fencedError(claim, table);
       if (hasTable(statements, table)) database.exec(`DELETE FROM main.${quote(table)}`);
       dropStage(database, stageName(sync, shard, table));
-      if (hasTable(statements, stateTable)) statements.run(this.#state.forget(sync, shard));
     });
   }
 

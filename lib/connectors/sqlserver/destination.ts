@@ -139,12 +139,13 @@ export class SqlserverDestination implements Destination {
     });
   }
 
-  async clear(): Promise<void> {
+  async clear(_target: Target, claim: Claim): Promise<void> {
     await this.#do('Clearing', async (session) => {
-      const { sync, shard } = this.#request;
-      const { sql, params } = this.#statements.forget(sync, shard);
+      const { sql, params } = this.#statements.forget(claim);
       const table = qualified(sqlserverDialect, this.#name.schema, this.#name.table);
-      await session.run(`BEGIN TRANSACTION; DELETE FROM ${table}; ${sql}; COMMIT TRANSACTION`, params);
+      const request = `BEGIN TRANSACTION; ${sql}; DECLARE @held int = @@ROWCOUNT; IF @held = 1 DELETE FROM ${table}; COMMIT TRANSACTION; SELECT @held`;
+      // A trigger may answer with rows of its own before
+      if (Number((await session.query(request, params)).at(-1)?.[0]) !== 1) throw fencedError(claim, this.#name.table);
     });
   }
 
