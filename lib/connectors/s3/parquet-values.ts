@@ -119,7 +119,8 @@ function convertFor(element: SchemaElement): { type: LogicalType; value: Convert
       return { type: { kind: 'float64' }, value: (physical) => doubleText(Number(physical)) };
     case 'BYTE_ARRAY':
     case 'FIXED_LEN_BYTE_ARRAY':
-      return { type: { kind: 'bytes' }, value: (physical) => (physical instanceof Uint8Array ? physical : undefined) };
+      // Bytes of their own: those of the page go with its row group
+      return { type: { kind: 'bytes' }, value: (physical) => (physical instanceof Uint8Array ? physical.slice() : undefined) };
     default:
       return null;
   }

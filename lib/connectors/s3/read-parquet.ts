@@ -3,15 +3,16 @@
  * which it gives exactly, are converted here.
  */
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
-import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetRead, parquetSchema, type SchemaElement, type SchemaTree } from 'hyparquet';
+import { type FileMetaData, parquetMetadataAsync, parquetRead, parquetSchema, type RowGroup, type SchemaElement, type SchemaTree } from 'hyparquet';
 import { SyncError } from '../../errors.ts';
 import type { ListedObject } from './cursor.ts';
-import { readRange } from './object-bytes.ts';
+import { ParquetFile } from './parquet-file.ts';
 import { type LogicalColumn, logicalColumn } from './parquet-values.ts';
 import { type Cell, Malformed, type ObjectToRead, pieceRecords, type ReadRecord, type RecordReader } from './records.ts';
 
-/** A row group is decoded in slices of so many values; its compressed bytes are held whole. */
+/** A row group's compressed bytes are held whole; it is decoded in slices of so many values, and of so many bytes as they are when they are unpacked. */
 const valuesAtOnce = 1_000_000;
+const sliceBytes = 16 * 1024 ** 2;
 const maxGroupBytes = 192 * 1024 ** 2;
 
 const compressors = {
@@ -21,20 +22,9 @@ const compressors = {
 };
 
 interface Opened {
-  readonly file: AsyncBuffer;
+  readonly file: ParquetFile;
   readonly metadata: FileMetaData;
   readonly columns: readonly LogicalColumn[];
-}
-
-function bufferOf(read: ObjectToRead): AsyncBuffer {
-  const { bucket, object, signal } = read;
-  return {
-    byteLength: object.bytes,
-    slice: async (from, to = object.bytes) => {
-      const bytes = await readRange(bucket, object, [from, to], signal);
-      return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer;
-    },
-  };
 }
 
 /** The library throws plain errors for what is no Parquet; the bucket's are ours. */
@@ -57,7 +47,7 @@ function plain(element: SchemaElement): SchemaElement {
 }
 
 async function open(read: ObjectToRead): Promise<Opened> {
-  const file = bufferOf(read);
+  const file = new ParquetFile(read);
   const metadata = await orMalformed(() => parquetMetadataAsync(file));
   const { children } = parquetSchema(metadata);
   const columns = children.map((child) => {
@@ -89,27 +79,49 @@ function checkGroups(metadata: FileMetaData, { key }: ListedObject): void {
   }
 }
 
-async function rowsOf({ file, metadata, columns }: Opened, rowStart: number, rowEnd: number): Promise<unknown[][]> {
-  let rows: unknown[][] = [];
+/** The values of one column in the rows [rowStart, rowEnd) of a row group. Column by column, since the library copies chunks that it asks for together. */
+async function valuesOf({ file, metadata }: Opened, name: string, { group, rowStart, rowEnd }: Slice): Promise<unknown[]> {
+  const values: unknown[] = new Array(rowEnd - rowStart);
+  let found = 0;
   await orMalformed(() =>
     parquetRead({
       file,
-      metadata,
+      metadata: { ...metadata, row_groups: [group] },
       rowStart,
       rowEnd,
-      columns: columns.map(({ name }) => name),
+      columns: [name],
       compressors,
       utf8: false,
       geoparquet: false,
       // 96-bit timestamps, which are known by their physical type
       parsers: { timestampFromNanoseconds: (nanos: bigint) => nanos },
-      rowFormat: 'array',
-      onComplete: (read) => {
-        rows = read;
+      // Whole pages, of which the slice may have a part
+      onChunk: ({ columnData, rowStart: first }) => {
+        const end = Math.min(columnData.length, rowEnd - first);
+        for (let i = Math.max(0, rowStart - first); i < end; i++) {
+          values[first + i - rowStart] = columnData[i];
+          found++;
+        }
       },
     }),
   );
-  return rows;
+  if (found !== values.length) throw new Malformed(`is no whole Parquet file (column ${name} has ${found} of ${values.length} values)`);
+  return values;
+}
+
+interface Slice {
+  readonly group: RowGroup;
+  /** From the beginning of the group. */
+  readonly rowStart: number;
+  readonly rowEnd: number;
+}
+
+/** Rows that are decoded at once. */
+function sliceRows({ columns, num_rows }: RowGroup): number {
+  let bytes = 0;
+  for (const { meta_data: about } of columns) bytes += Number(about?.total_uncompressed_size ?? 0);
+  const perRow = Math.max(1, bytes / Math.max(1, Number(num_rows)));
+  return Math.max(pieceRecords, Math.min(Math.floor(valuesAtOnce / Math.max(1, columns.length)), Math.floor(sliceBytes / perRow)));
 }
 
 export const parquet: RecordReader = {
@@ -121,29 +133,37 @@ export const parquet: RecordReader = {
     const opened = await open(read);
     const { metadata, columns } = opened;
     checkGroups(metadata, read.object);
-    const slice = Math.max(pieceRecords, Math.floor(valuesAtOnce / Math.max(1, columns.length)));
     let groupStart = 0;
     for (const group of metadata.row_groups) {
-      const groupEnd = groupStart + Number(group.num_rows);
-      for (let at = Math.max(groupStart, read.from.rows); at < groupEnd; at += slice) {
+      const groupRows = Number(group.num_rows);
+      const rows = sliceRows(group);
+      if (read.from.rows < groupStart + groupRows) await orMalformed(() => opened.file.hold(group));
+      for (let rowStart = Math.max(0, read.from.rows - groupStart); rowStart < groupRows; rowStart += rows) {
         read.signal.throwIfAborted();
-        const rows = await rowsOf(opened, at, Math.min(at + slice, groupEnd));
-        for (let i = 0; i < rows.length; i += pieceRecords) {
-          yield rows.slice(i, i + pieceRecords).map((row, j) => record(columns, row, at + i + j + 1));
+        const rowEnd = Math.min(rowStart + rows, groupRows);
+        const values: unknown[][] = [];
+        for (const { name } of columns) values.push(await valuesOf(opened, name, { group, rowStart, rowEnd }));
+        for (let from = rowStart; from < rowEnd; from += pieceRecords) {
+          const piece: ReadRecord[] = [];
+          for (let at = from; at < Math.min(from + pieceRecords, rowEnd); at++)
+            piece.push(record(columns, values, { at: at - rowStart, number: groupStart + at + 1 }));
+          yield piece;
         }
       }
-      groupStart = groupEnd;
+      groupStart += groupRows;
     }
   },
 };
 
-function record(columns: readonly LogicalColumn[], row: readonly unknown[], number: number): ReadRecord {
+/** `at`: index of the row in the values of each column. */
+function record(columns: readonly LogicalColumn[], values: readonly (readonly unknown[])[], { at, number }: { at: number; number: number }): ReadRecord {
   const cells = new Map<string, Cell>();
   let bytes = 0;
   for (let i = 0; i < columns.length; i++) {
     const column = columns[i];
     if (column === undefined) continue;
-    const value = row[i] === null || row[i] === undefined ? null : column.value(row[i]);
+    const physical = values[i]?.[at] ?? null;
+    const value = physical === null ? null : column.value(physical);
     bytes += typeof value === 'string' || value instanceof Uint8Array ? value.length + 4 : 8;
     if (value === undefined)
       return { number, cells: { reason: `has a value in ${column.name} that is no ${column.type.kind}`, raw: '' }, bytes, end: { bytes: 0, rows: number } };
