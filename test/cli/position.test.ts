@@ -22,7 +22,9 @@ it('checkpoint show, set and reset move what the next run reads', async () => {
   const whole = await idra(['run', '--json'], { cwd: here.folder });
   expect(jsonLines(whole.stdout)).toMatchObject([{ read: 35, status: 'succeeded' }]);
   expect(here.rows(all, here.copy)).toEqual(here.rows(all));
-  expect((await idra(['checkpoint', 'show', 'nobody'], { cwd: here.folder })).stdout).toContain('no checkpoint of nobody');
+  const missing = await idra(['checkpoint', 'show', 'nobody', '--json'], { cwd: here.folder });
+  expect(missing.code).toBe(1);
+  expect(missing.stderr).toMatch(/NOT_FOUND.*no checkpoint of nobody/);
 });
 
 it('a cursor of something else is refused, and so is a beginning that would insert rows twice', async () => {

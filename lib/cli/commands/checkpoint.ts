@@ -16,6 +16,8 @@ export async function show(sync: string, flags: CheckpointFlags): Promise<number
   const output = openOutput(flags);
   await using coordination = await openStoreToRead(flags);
   const found = await coordination.checkpoints.list(sync);
+  if (found.length === 0)
+    throw new SyncError('NOT_FOUND', `${coordination.name} has no checkpoint of ${sync}: it has not run with this store, or has another name.`, { sync });
   for (const { shard, checkpoint } of found) {
     const { epoch, fence, seq, batchId, cursor, at } = checkpoint;
     if (output.json) {
@@ -32,7 +34,6 @@ export async function show(sync: string, flags: CheckpointFlags): Promise<number
     output.line(output.colors.bold(shard === '0' ? sync : `${sync}, shard ${shard}`));
     for (const line of table(facts)) output.line(`  ${line}`);
   }
-  if (found.length === 0) output.line(`${coordination.name} has no checkpoint of ${sync}.`);
   return exitCodes.succeeded;
 }
 

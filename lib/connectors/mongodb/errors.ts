@@ -128,8 +128,10 @@ export function mongoError(thrown: unknown, what: string, place: ErrorPlace = {}
       return failed('CONNECTION_FAILED', `the server could not finish it${suffix}`, 'now');
     return failed('INTERNAL', `the server refuses it with ${String((error as MongoServerError).codeName ?? 'an error')}${suffix}`);
   }
-  if (error instanceof MongoServerSelectionError)
-    return failed('CONNECTION_FAILED', 'no server answers at the address; check url, network and whether it runs', 'backoff');
+  if (error instanceof MongoServerSelectionError) {
+    const asked = [...(error.reason?.servers.keys() ?? [])].join(', ');
+    return failed('CONNECTION_FAILED', `no server answers at ${asked === '' ? 'the address' : asked}; check url, network and whether it runs`, 'backoff');
+  }
   if (error instanceof MongoNetworkError) return failed('CONNECTION_FAILED', 'the connection was lost', 'now');
   if (error instanceof MongoParseError) return failed('CONFIG_INVALID', 'the url is no address of MongoDB');
   if (error instanceof MongoError) return failed('INTERNAL', `the driver says ${error.name}`);

@@ -26,7 +26,7 @@ export const shortenLeases = 'update leases set expires_at = @now + ttl_ms where
 
 /** Opens the state file, made with its folder where it is missing. Throws what SQLite and the file system throw, and SyncErrors for files that are not ours. */
 export async function openFile(path: string, busyTimeoutMs: number): Promise<Database> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const found = await stat(path).catch(() => null);
   if (found && !found.isFile()) throw new SyncError('CONFIG_INVALID', `${path} is not a file: name another one with --state.`, { file: path });
   const { default: Sqlite } = await import('better-sqlite3');
@@ -44,6 +44,22 @@ export async function openFile(path: string, busyTimeoutMs: number): Promise<Dat
     database.close();
     throw error;
   }
+}
+
+/** Folder by folder: Node's own recursive `mkdir` never returns where the file system answers ENOENT for ever, as /proc does. */
+async function makeFolder(folder: string): Promise<void> {
+  const make = async (): Promise<NodeJS.ErrnoException | null> =>
+    mkdir(folder).then(
+      () => null,
+      (error: NodeJS.ErrnoException) => error,
+    );
+  let failure = await make();
+  if (failure?.code === 'ENOENT' && dirname(folder) !== folder) {
+    await makeFolder(dirname(folder));
+    failure = await make();
+  }
+  // A file of that name is told apart where the database is opened
+  if (failure !== null && failure.code !== 'EEXIST') throw failure;
 }
 
 function refuseForeign(database: Database, path: string): void {
