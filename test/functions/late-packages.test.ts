@@ -17,6 +17,8 @@ const entries = {
   tedious: 'tedious/lib/tedious.js',
   varchar: 'tedious/lib/data-types/varchar.js',
   text: 'mysql2/lib/parsers/string.js',
+  compressed: 'mysql2/lib/compressed_protocol.js',
+  mysql: 'mysql2/index.js',
   zod: 'zod/v4/index.js',
 };
 
@@ -67,6 +69,27 @@ describe('packages that stand apart', () => {
       expect(ours.validate(value, { codepage })).toEqual(bytes);
       expect((await bundled<Text>('text')).decode(bytes, codepage, 0, bytes.length)).toBe(value);
     }
+  });
+
+  it('modules of Node come as they are used', async () => {
+    const { enableCompression } = await bundled<{ enableCompression(connection: object): void }>('compressed');
+    const packets: Buffer[] = [];
+    const connection = { compressedSequenceId: 0, _bumpCompressedSequenceId() {}, write: (packet: Buffer) => void packets.push(packet) };
+    enableCompression(connection);
+    connection.write(Buffer.alloc(4000, 'a'));
+    expect(Buffer.concat(packets).length).toBeGreaterThan(7);
+    expect(Buffer.concat(packets).length).toBeLessThan(100);
+  });
+
+  it('MySQL connects, and has neither pools nor servers', async () => {
+    const mysql = await bundled<{
+      createConnection(options: object): { destroy(): void; on(event: 'error', listener: () => void): void };
+      createPool: { length: number };
+    }>('mysql');
+    const connection = mysql.createConnection({ host: '127.0.0.1', port: 1 });
+    connection.on('error', () => {});
+    connection.destroy();
+    expect(() => mysql.createPool.length).toThrow('./lib/create_pool.js was left out of this bundle, and is needed for length');
   });
 
   it('each lies in a file of its own', async () => {

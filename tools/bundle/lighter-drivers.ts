@@ -24,13 +24,7 @@ const lateCalendar = (source: string, file: string): string =>
 /** Buffers that Node's own streams serve as well as their copy in a package, which says the same by READABLE_STREAM=disable. */
 const nodesStreams = (source: string, file: string): string => replaced(source, file, [/require\('readable-stream'\)/g, "require('stream')"]);
 
-/** A check of what cannot be: `assert` is loaded as it is made. */
-const lateAssert = (source: string, file: string): string =>
-  replaced(source, file, [/^const assert = require\('assert'\)$/gm, "const assert = (...values) => require('assert')(...values)"]);
-
 const changes: readonly Change[] = [
-  { driver: 'pg-copy-streams', file: /[\\/]pg-copy-streams[\\/]copy-to\.js$/, apply: lateAssert },
-  { driver: 'pg-copy-streams', file: /[\\/]pg-copy-streams[\\/]copy-both\.js$/, apply: lateAssert },
   { driver: 'tedious', file: /[\\/]tedious[\\/]lib[\\/]data-types[\\/]temporal\.js$/, apply: lateCalendar },
   { driver: 'tedious', file: /[\\/]tedious[\\/]lib[\\/]data-types[\\/]datetime\.js$/, apply: lateCalendar },
   { driver: 'tedious', file: /[\\/]tedious[\\/]node_modules[\\/]bl[\\/]bl\.js$/, apply: nodesStreams },

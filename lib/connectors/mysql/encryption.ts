@@ -1,6 +1,6 @@
 /** What the driver leaves out of TLS: the comparison of a certificate with an address, and the reason of a failure. */
 import { isIP } from 'node:net';
-import { checkServerIdentity, type TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import type mysql from 'mysql2';
 import { SyncError } from '../../errors.ts';
 import type { Settings } from './settings.ts';
@@ -32,7 +32,8 @@ export function watchEncryption(connection: mysql.Connection, { host, tls, name 
     start.call(upgrading, (failure) => {
       let error = failure;
       if (error === undefined && compares) {
-        error = checkServerIdentity(host, upgrading.stream.getPeerCertificate());
+        // Loaded by then: an unencrypted connection does not wait for it
+        error = process.getBuiltinModule('node:tls').checkServerIdentity(host, upgrading.stream.getPeerCertificate());
         compared = error === undefined;
       }
       if (error !== undefined && 'code' in error) code = error.code;
