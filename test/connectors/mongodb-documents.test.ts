@@ -12,6 +12,7 @@ import { connector } from '../../lib/connectors/mongodb/index.ts';
 import { jsonAt } from '../../lib/connectors/mongodb/json-text.ts';
 import type { Schema } from '../../lib/values/types.ts';
 import { batchOf, chunkOf, column, failure, freshName, openSource, openWriter, readAll, writeAll } from '../conformance/drive.ts';
+import { codePoint } from '../support/code-point.ts';
 import { hasTransactions } from '../support/servers/mongodb.ts';
 import { describeWith } from '../support/servers.ts';
 import { type MongodbHarness, mongodbHarness } from './mongodb-harness.ts';
@@ -388,6 +389,6 @@ const scalars = {
   objectId: bytesOf(12).map((bytes) => new ObjectId(bytes)),
   binary: fc.uint8Array({ maxLength: 20 }).map((bytes) => new Binary(bytes)),
   uuid: bytesOf(16).map((bytes) => new UUID(bytes)),
-  text: fc.string({ unit: 'binary', maxLength: 20 }),
+  text: fc.string({ unit: codePoint, maxLength: 20 }),
   flag: fc.boolean(),
 };

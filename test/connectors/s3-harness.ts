@@ -45,7 +45,7 @@ export async function s3World(): Promise<S3World> {
     },
     text: async (key) => (await bytes(key)).toString('utf8'),
     keys: async (prefix = '') => {
-      const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix }));
+      const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, MaxKeys: 1_000 }));
       return Contents.map(({ Key = '' }) => Key);
     },
     source: (path, more = {}) => config.source.parse({ path, ...more }),

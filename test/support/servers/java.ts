@@ -11,7 +11,7 @@ export type Artifact = `${string}:${string}:${string}`;
 
 const dependencyPlugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1';
 /** Quick to start and small: the tests run for minutes. */
-export const javaOptions = ['-Xmx512m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'] as const;
+export const javaOptions = ['-Xmx512m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-XX:-UsePerfData'] as const;
 
 const nameOf = (artifacts: readonly Artifact[]): string => artifacts.map((artifact) => artifact.split(':').slice(1).join('-')).join('+');
 

@@ -102,6 +102,8 @@ async function startNode({ id, roles, cluster, controllerPort, replicas }: Node,
     'log.cleaner.backoff.ms=500',
     'log.retention.check.interval.ms=1000',
     'log.cleaner.dedupe.buffer.size=16777216',
+    // Nobody follows its log of metadata, which otherwise grows twice a second while nothing happens
+    'metadata.max.idle.interval.ms=0',
     ...(options.listeners ?? []).flatMap(({ name, settings }) => settings.map((setting) => `listener.name.${name.toLowerCase()}.${setting}`)),
     ...(options.settings ?? []),
   ];
