@@ -3,17 +3,25 @@
  * which it gives exactly, are converted here.
  */
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
-import { type FileMetaData, parquetMetadataAsync, parquetRead, parquetSchema, type RowGroup, type SchemaElement, type SchemaTree } from 'hyparquet';
+import {
+  type AsyncBuffer,
+  type FileMetaData,
+  parquetMetadataAsync,
+  parquetRead,
+  parquetSchema,
+  type RowGroup,
+  type SchemaElement,
+  type SchemaTree,
+} from 'hyparquet';
 import { SyncError } from '../../errors.ts';
-import type { ListedObject } from './cursor.ts';
-import { ParquetFile } from './parquet-file.ts';
+import { readRange } from './object-bytes.ts';
+import { type ColumnPages, openGroup } from './parquet-pages.ts';
 import { type LogicalColumn, logicalColumn } from './parquet-values.ts';
 import { type Cell, Malformed, type ObjectToRead, pieceRecords, type ReadRecord, type RecordReader } from './records.ts';
 
-/** A row group's compressed bytes are held whole; it is decoded in slices of so many values, and of so many bytes as they are when they are unpacked. */
+/** A row group is decoded in slices of so many values, and of so many bytes as they are when they are unpacked; of its compressed bytes the pages are held that a slice needs. */
 const valuesAtOnce = 1_000_000;
 const sliceBytes = 16 * 1024 ** 2;
-const maxGroupBytes = 192 * 1024 ** 2;
 
 const compressors = {
   GZIP: (bytes: Uint8Array) => gunzipSync(bytes),
@@ -22,9 +30,18 @@ const compressors = {
 };
 
 interface Opened {
-  readonly file: ParquetFile;
   readonly metadata: FileMetaData;
   readonly columns: readonly LogicalColumn[];
+}
+
+function footerOf({ bucket, object, signal }: ObjectToRead): AsyncBuffer {
+  return {
+    byteLength: object.bytes,
+    slice: async (from, to = object.bytes) => {
+      const bytes = await readRange(bucket, object, [from, to], signal);
+      return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer;
+    },
+  };
 }
 
 /** The library throws plain errors for what is no Parquet; the bucket's are ours. */
@@ -47,8 +64,7 @@ function plain(element: SchemaElement): SchemaElement {
 }
 
 async function open(read: ObjectToRead): Promise<Opened> {
-  const file = new ParquetFile(read);
-  const metadata = await orMalformed(() => parquetMetadataAsync(file));
+  const metadata = await orMalformed(() => parquetMetadataAsync(footerOf(read)));
   const { children } = parquetSchema(metadata);
   const columns = children.map((child) => {
     if (isFlat(child)) return logicalColumn(child.element, read.object.key);
@@ -61,34 +77,20 @@ async function open(read: ObjectToRead): Promise<Opened> {
       },
     );
   });
-  return { file, metadata: { ...metadata, schema: metadata.schema.map((element, i) => (i === 0 ? element : plain(element))) }, columns };
+  return { metadata: { ...metadata, schema: metadata.schema.map((element, i) => (i === 0 ? element : plain(element))) }, columns };
 }
 
-function checkGroups(metadata: FileMetaData, { key }: ListedObject): void {
-  for (const [i, group] of metadata.row_groups.entries()) {
-    let bytes = 0;
-    for (const column of group.columns) bytes += Number(column.meta_data?.total_compressed_size ?? 0);
-    if (bytes > maxGroupBytes)
-      throw new SyncError(
-        'TOO_LARGE',
-        `${key}: row group ${i + 1} has ${Math.round(bytes / 1024 ** 2)} MiB, and ${maxGroupBytes / 1024 ** 2} MiB can be read. Write it with smaller row groups.`,
-        {
-          key,
-        },
-      );
-  }
-}
-
-/** The values of one column in the rows [rowStart, rowEnd) of a row group. Column by column, since the library copies chunks that it asks for together. */
-async function valuesOf({ file, metadata }: Opened, name: string, { group, rowStart, rowEnd }: Slice): Promise<unknown[]> {
+/** The values of one column in the rows [rowStart, rowEnd) of a row group. */
+async function valuesOf({ metadata }: Opened, name: string, { pages, rowStart, rowEnd }: Slice): Promise<unknown[]> {
   const values: unknown[] = new Array(rowEnd - rowStart);
   let found = 0;
-  await orMalformed(() =>
-    parquetRead({
-      file,
+  await orMalformed(async () => {
+    const { bytes, group, firstRow } = await pages.take(rowStart, rowEnd);
+    await parquetRead({
+      file: { byteLength: bytes.byteLength, slice: () => bytes },
       metadata: { ...metadata, row_groups: [group] },
-      rowStart,
-      rowEnd,
+      rowStart: rowStart - firstRow,
+      rowEnd: rowEnd - firstRow,
       columns: [name],
       compressors,
       utf8: false,
@@ -96,21 +98,22 @@ async function valuesOf({ file, metadata }: Opened, name: string, { group, rowSt
       // 96-bit timestamps, which are known by their physical type
       parsers: { timestampFromNanoseconds: (nanos: bigint) => nanos },
       // Whole pages, of which the slice may have a part
-      onChunk: ({ columnData, rowStart: first }) => {
+      onChunk: ({ columnData, rowStart: inPages }) => {
+        const first = firstRow + inPages;
         const end = Math.min(columnData.length, rowEnd - first);
         for (let i = Math.max(0, rowStart - first); i < end; i++) {
           values[first + i - rowStart] = columnData[i];
           found++;
         }
       },
-    }),
-  );
+    });
+  });
   if (found !== values.length) throw new Malformed(`is no whole Parquet file (column ${name} has ${found} of ${values.length} values)`);
   return values;
 }
 
 interface Slice {
-  readonly group: RowGroup;
+  readonly pages: ColumnPages;
   /** From the beginning of the group. */
   readonly rowStart: number;
   readonly rowEnd: number;
@@ -132,17 +135,20 @@ export const parquet: RecordReader = {
   async *read(read): AsyncGenerator<ReadRecord[]> {
     const opened = await open(read);
     const { metadata, columns } = opened;
-    checkGroups(metadata, read.object);
     let groupStart = 0;
     for (const group of metadata.row_groups) {
       const groupRows = Number(group.num_rows);
       const rows = sliceRows(group);
-      if (read.from.rows < groupStart + groupRows) await orMalformed(() => opened.file.hold(group));
+      const pages = read.from.rows < groupStart + groupRows ? await orMalformed(() => openGroup(read, group)) : [];
       for (let rowStart = Math.max(0, read.from.rows - groupStart); rowStart < groupRows; rowStart += rows) {
         read.signal.throwIfAborted();
         const rowEnd = Math.min(rowStart + rows, groupRows);
         const values: unknown[][] = [];
-        for (const { name } of columns) values.push(await valuesOf(opened, name, { group, rowStart, rowEnd }));
+        for (const [i, { name }] of columns.entries()) {
+          const column = pages[i];
+          if (column === undefined) throw new Malformed(`is no whole Parquet file (a row group without column ${name})`);
+          values.push(await valuesOf(opened, name, { pages: column, rowStart, rowEnd }));
+        }
         for (let from = rowStart; from < rowEnd; from += pieceRecords) {
           const piece: ReadRecord[] = [];
           for (let at = from; at < Math.min(from + pieceRecords, rowEnd); at++)
