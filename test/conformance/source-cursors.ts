@@ -10,10 +10,9 @@ async function expectResumable(harness: Harness, table: string, ask: SourceAsk &
   await using source = await openSource(harness, table, rest);
   const whole = await readAll(source, { maxRows });
   const columns = source.schema.columns;
-  const all = comparableRows(whole.rows, columns);
   for (const { cursor, rows } of whole.boundaries) {
     const later = await readAll(source, { maxRows, from: cursor });
-    expect(comparableRows([...whole.rows.slice(0, rows), ...later.rows], columns)).toEqual(all);
+    expect(comparableRows(later.rows, columns)).toEqual(comparableRows(whole.rows.slice(rows), columns));
   }
   return whole;
 }
@@ -39,12 +38,11 @@ export function sourceCursors(get: () => Harness): void {
 
   it('resumes from every boundary with ties of all lengths', { timeout: 60_000 }, async () => {
     const schema: Schema = { name: freshName('ties'), columns: [column('id', 'int64', false), column('at', 'timestamp', false)], key: ['id'] };
-    const rows = Array.from({ length: 400 }, (_, i): Row => [String((i * 37) % 400), `2024-01-01 00:00:${pad(Math.floor(Math.sqrt(i)), 2)}`]);
+    const rows = Array.from({ length: 144 }, (_, i): Row => [String((i * 37) % 144), `2024-01-01 00:00:${pad(Math.floor(Math.sqrt(i)), 2)}`]);
     await get().create(schema, rows);
-    for (const maxRows of [1, 7, 100]) {
+    for (const maxRows of [1, 7]) {
       const read = await expectResumable(get(), schema.name, { mode: 'timestamp', cursor: { column: 'at', key: ['id'] }, maxRows });
-      expect(read.rows).toHaveLength(400);
-      if (maxRows === 7) break;
+      expect(read.rows).toHaveLength(144);
     }
   });
 
