@@ -258,14 +258,19 @@ await describeWith(['s3'], 's3 as a destination of objects', () => {
       return kind === 'time' ? `time(${type.fraction})` : kind;
     };
 
+    /** A page of Parquet is encoded before it is compressed: what compresses it sees bytes, and one type of each physical kind shows what all types would. */
+    const physical = ['boolean', 'int32', 'int64', 'float64', 'string', 'bytes', 'decimal'];
+
     it.each([
-      ['jsonl', 'gzip'],
-      ['csv', 'zstd'],
-      ['parquet', 'snappy'],
-      ['parquet', 'zstd'],
-      ['parquet', 'gzip'],
-    ])('%s with %s', { timeout: 180_000 }, async (format, compression) => {
-      for (const group of caseGroups()) {
+      ['jsonl', 'gzip', undefined],
+      ['csv', 'zstd', undefined],
+      ['parquet', 'snappy', undefined],
+      ['parquet', 'zstd', physical],
+      ['parquet', 'gzip', physical],
+    ])('%s with %s', { timeout: 180_000 }, async (format, compression, kinds) => {
+      const groups = caseGroups().filter(({ type }) => kinds?.includes(type.kind) ?? true);
+      expect(groups.length).toBeGreaterThanOrEqual(physical.length);
+      for (const group of groups) {
         const path = freshPath();
         const typed: Schema = { name: 'set', columns: [column('id', 'int32', false), column('v', group.type)], key: ['id'] };
         await using end = await open(path, { options: { format, compression }, schema: typed });
