@@ -10,6 +10,16 @@ export interface Usage {
   readonly peakMb: number;
 }
 
+const root = join(import.meta.dirname, '../..');
+
+/** What `npm run idra` gives to Node: its options, then the command's file. */
+async function commandLine(): Promise<string[]> {
+  const { scripts }: { scripts: { idra: string } } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+  const [exec, node, ...rest] = scripts.idra.split(' ');
+  if (exec !== 'exec' || node !== 'node') throw new Error(`npm run idra is not as this bench knows it: ${scripts.idra}`);
+  return rest.map((word) => (word.startsWith('--') ? word : join(root, word)));
+}
+
 /** A run of the real command, measured from start to exit, with what the process itself says it has used. Throws where the report is not `succeeded` or not of `rows` rows. */
 export async function runIdra(definitions: object, rows: number): Promise<Usage> {
   const folder = await mkdtemp(join(tmpdir(), 'idra-bench-'));
@@ -17,11 +27,11 @@ export async function runIdra(definitions: object, rows: number): Promise<Usage>
     const file = join(folder, 'syncs.json');
     const usageFile = join(folder, 'usage.json');
     await writeFile(file, JSON.stringify(definitions));
-    const root = join(import.meta.dirname, '../..');
+    const command = await commandLine();
     const startedAt = performance.now();
     const child = spawn(
       process.execPath,
-      ['--import', join(import.meta.dirname, 'usage.ts'), join(root, 'lib/cli/idra.js'), 'run', file, '--json', '--state', join(folder, 'state.db')],
+      ['--import', join(import.meta.dirname, 'usage.ts'), ...command, 'run', file, '--json', '--state', join(folder, 'state.db')],
       {
         stdio: ['ignore', 'pipe', 'pipe'],
         env: { ...process.env, IDRA_BENCH_USAGE: usageFile },
