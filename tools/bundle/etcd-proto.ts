@@ -10,6 +10,9 @@ const require = createRequire(import.meta.url);
 /** The call in etcd3's connection-pool.js that this replaces, as TypeScript compiled it. */
 const loadsFile = '(0, proto_loader_1.loadSync)(`$' + '{__dirname}/../proto/rpc.proto`,';
 
+const poolFile = /[\\/]etcd3[\\/]lib[\\/]connection-pool\.js$/;
+const services = path.join(import.meta.dirname, 'etcd-services.ts');
+
 async function inlined(file: string): Promise<string> {
   const source = await readFile(file, 'utf8');
   if (!source.includes(loadsFile)) {
@@ -32,7 +35,8 @@ export function etcdProto(): Plugin {
     name: 'etcd-proto',
     setup(build) {
       let patched = false;
-      build.onLoad({ filter: /[\\/]etcd3[\\/]lib[\\/]connection-pool\.js$/ }, async ({ path: file }) => {
+      build.onResolve({ filter: /^@grpc\/proto-loader$/ }, ({ importer }) => (poolFile.test(importer) ? { path: services } : null));
+      build.onLoad({ filter: poolFile }, async ({ path: file }) => {
         const inlining = known.get(file) ?? inlined(file);
         known.set(file, inlining);
         const contents = await inlining;
