@@ -58,8 +58,7 @@ async function makeFolder(folder: string): Promise<void> {
     await makeFolder(dirname(folder));
     failure = await make();
   }
-  // A file of that name is told apart where the database is opened
-  if (failure !== null && failure.code !== 'EEXIST') throw failure;
+  if (failure !== null && !(failure.code === 'EEXIST' && (await stat(folder)).isDirectory())) throw failure;
 }
 
 function refuseForeign(database: Database, path: string): void {
