@@ -121,6 +121,19 @@ await describeWith(['s3'], 's3 as a destination of objects', () => {
     expect((await world.keys(path)).filter((key) => key.endsWith('.jsonl'))).toHaveLength(2);
   });
 
+  it('is emptied but for what a run has written that took over since', async () => {
+    const path = freshPath();
+    await using end = await open(path);
+    await end.writer.write(chunkOf(rowsFrom(0, 5)));
+    await end.writer.commit(batchOf('one'));
+    await world.put(`${path}foreign.jsonl`, '{"id":7}\n');
+    // The manifest is stored before anything is deleted: whoever claims in between writes under the generation that it names, or a later one
+    const newer = [1, 2].map((generation) => `${path}orders-0-g${generation}-000000000001.jsonl`);
+    for (const key of newer) await world.put(key, '{"id":8}\n');
+    await end.destination.clear?.(await end.destination.prepare(schema), claimOf(1, { sync: 'orders' }));
+    expect((await world.keys(path)).filter((key) => key.endsWith('.jsonl'))).toEqual(newer);
+  });
+
   it('appends from the beginning where the position was that of a generation that is not live', async () => {
     const path = freshPath();
     {

@@ -1,17 +1,14 @@
 /** What a bundle keeps apart from the drivers' code works as it is asked for, and what functions leave out says so. */
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { bundle } from '../../tools/bundle/functions.ts';
 import { latePackages } from '../../tools/bundle/late-packages.ts';
 import { lighterZod } from '../../tools/bundle/lighter-zod.ts';
-import { hostArchitecture } from '../support/harness/bundles.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts';
+import { type BundledModules, bundledModules } from './bundled-modules.ts';
 
-const require = createRequire(import.meta.url);
 const entries = {
   packet: 'mysql2/lib/packets/packet.js',
   tedious: 'tedious/lib/tedious.js',
@@ -36,14 +33,12 @@ interface Text {
 
 describe('packages that stand apart', () => {
   let folder: TemporaryFolder;
-  const bundled = async <T>(name: keyof typeof entries) => ((await import(pathToFileURL(join(folder.path, `${name}.js`)).href)) as { default: T }).default;
-  const original = <T>(name: keyof typeof entries) => require(join('../../node_modules', entries[name])) as T;
+  let bundled: BundledModules<keyof typeof entries>['bundled'];
+  let original: BundledModules<keyof typeof entries>['original'];
 
   beforeAll(async () => {
     folder = await temporaryFolder();
-    const points = Object.fromEntries(Object.entries(entries).map(([name, file]) => [name, `node_modules/${file}`]));
-    const { files } = await bundle(points, { arch: hostArchitecture, outdir: folder.path, plugins: [lighterZod()] });
-    for (const { path, contents } of files) await writeFile(path, contents);
+    ({ bundled, original } = await bundledModules(entries, { outdir: folder.path, plugins: [lighterZod()] }));
     return () => folder[Symbol.asyncDispose]();
   }, 60_000);
 

@@ -2,14 +2,12 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { bundle } from '../../tools/bundle/functions.ts';
 import { lighterDrivers } from '../../tools/bundle/lighter-drivers.ts';
 import { unusedPackages } from '../../tools/bundle/unused-packages.ts';
-import { hostArchitecture } from '../support/harness/bundles.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts';
+import { type BundledModules, bundledModules } from './bundled-modules.ts';
 
 const require = createRequire(import.meta.url);
 const entries = {
@@ -34,15 +32,14 @@ interface BufferList {
 
 describe('files of drivers that a bundle replaces', () => {
   let folder: TemporaryFolder;
-  const bundled = async <T>(name: keyof typeof entries) => ((await import(pathToFileURL(join(folder.path, `${name}.js`)).href)) as { default: T }).default;
-  const original = <T>(name: keyof typeof entries) => require(join('../../node_modules', entries[name])) as T;
+  let bundled: BundledModules<keyof typeof entries>['bundled'];
+  let original: BundledModules<keyof typeof entries>['original'];
 
   beforeAll(async () => {
     folder = await temporaryFolder();
-    const points = Object.fromEntries(Object.entries(entries).map(([name, file]) => [name, `node_modules/${file}`]));
-    const { files, metafile } = await bundle(points, { arch: hostArchitecture, outdir: folder.path });
-    for (const { path, contents } of files) await writeFile(path, contents);
-    expect(Object.keys(metafile.inputs).filter((input) => input.includes('readable-stream'))).toEqual([]);
+    const modules = await bundledModules(entries, { outdir: folder.path });
+    ({ bundled, original } = modules);
+    expect(Object.keys(modules.metafile.inputs).filter((input) => input.includes('readable-stream'))).toEqual([]);
     return () => folder[Symbol.asyncDispose]();
   }, 60_000);
 

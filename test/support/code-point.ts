@@ -4,7 +4,7 @@ const surrogates = 0x800;
 const firstSurrogate = 0xd800;
 
 /**
- * Any code point but half a surrogate pair, as `unit` of a string. The same characters as fast-check's own `binary`, which first lists all 1.1 million of them: two seconds of the processor in every test file that draws one text.
+ * Any code point but half a surrogate pair, as `unit` of a string. The same characters as fast-check's own `binary`, which first lists all 1.1 million of them: more than a second of the processor in every test file that draws one text.
  */
 export const codePoint = fc.integer({ min: 0, max: 0x10_ffff - surrogates }).map(
   (index) => String.fromCodePoint(index < firstSurrogate ? index : index + surrogates),

@@ -14,6 +14,12 @@ function deserializer(type: protobuf.Type, options: protobuf.IConversionOptions)
   return (bytes) => type.toObject(type.decode(bytes), options);
 }
 
+/** As the loader's own: HashKV is hashKv. */
+function camelCase(name: string): string {
+  const words = name.match(/[A-Z]+(?![a-z])|[A-Z][a-z]*/g) ?? [];
+  return words.map((word, i) => (i === 0 ? '' : word.charAt(0)) + word.slice(i === 0 ? 0 : 1).toLowerCase()).join('');
+}
+
 function methodsOf(service: protobuf.Service, name: string, options: protobuf.IConversionOptions): object {
   const methods = service.methodsArray.map((method) => {
     const { resolvedRequestType: request, resolvedResponseType: response } = method;
@@ -26,7 +32,7 @@ function methodsOf(service: protobuf.Service, name: string, options: protobuf.IC
       requestDeserialize: deserializer(request, options),
       responseSerialize: serializer(response),
       responseDeserialize: deserializer(response, options),
-      originalName: `${method.name.charAt(0).toLowerCase()}${method.name.slice(1)}`,
+      originalName: camelCase(method.name),
     };
     return [method.name, definition] as const;
   });

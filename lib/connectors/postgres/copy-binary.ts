@@ -79,6 +79,7 @@ function headerLength(data: Buffer): number {
 function malformed(): SyncError {
   return new SyncError('ROW_MALFORMED', 'The server sent no binary COPY stream that this version knows.');
 }
+
 /** Reads the cursor of the tuple that begins at an offset. */
 function boundaryReader(plan: ReadPlan, pass: ReadPass): (data: Buffer, tuple: number) => Cursor | null {
   if (pass.boundary === 'none') return () => null;
