@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import path from 'node:path';
 import { build, type Metafile, type OutputFile, type Plugin } from 'esbuild';
 import { builtins } from './builtins.ts';
+import { eagerCommonJs } from './eager-commonjs.ts';
 import { etcdProto } from './etcd-proto.ts';
 import { latePackages } from './late-packages.ts';
 import { lazyTables } from './lazy-tables.ts';
@@ -25,10 +26,11 @@ const commonJs =
   "const require=process.getBuiltinModule('module').createRequire(import.meta.url),__filename=import.meta.filename,__dirname=import.meta.dirname;\n";
 const asksForCommonJs = /\brequire\b|\b__(?:file|dir)name\b/;
 
-/** Only where it is asked for: it costs each file of a cold start a little. */
-function withCommonJs(file: OutputFile): BundledFile {
-  if (!file.path.endsWith('.js') || !asksForCommonJs.test(file.text)) return file;
-  return { path: file.path, contents: Buffer.concat([Buffer.from(commonJs), file.contents]) };
+/** The way to `require` only where it is asked for: it costs each file of a cold start a little. */
+async function finished(file: OutputFile): Promise<BundledFile> {
+  if (!file.path.endsWith('.js')) return file;
+  const code = await eagerCommonJs(file);
+  return { path: file.path, contents: asksForCommonJs.test(file.text) ? Buffer.concat([Buffer.from(commonJs), code]) : code };
 }
 
 export async function functionNames(): Promise<string[]> {
@@ -61,8 +63,7 @@ export async function bundle(
     chunkNames: '[name]-[hash]',
     assetNames: '[name]',
     mainFields: ['module', 'main'],
-    // Names stay as they are: a stack trace can be read, and an error's class keeps its name.
-    minifyWhitespace: true,
+    // Names stay as they are: a stack trace can be read, and an error's class keeps its name. White space goes when the files are finished.
     minifySyntax: true,
     legalComments: 'none',
     metafile: true,
@@ -76,7 +77,12 @@ export async function bundle(
   refuseWarnings(warnings);
   refuseMissingAddon(Object.values(entryPoints).join(', '), metafile, arch);
   const type = { path: path.join(outdir, 'package.json'), contents: Buffer.from('{"type":"module"}\n') };
-  return { metafile, files: [...outputFiles.map(withCommonJs), type] };
+  const files = await Promise.all(outputFiles.map(finished));
+  for (const { path: file, contents } of files) {
+    const output = metafile.outputs[path.relative(root, file)];
+    if (output !== undefined) output.bytes = contents.length;
+  }
+  return { metafile, files: [...files, type] };
 }
 
 /** `functions/{name}.ts` as it is deployed; written by the caller. */
