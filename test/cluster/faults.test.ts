@@ -2,6 +2,7 @@
 import { Etcd3 } from 'etcd3';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Orders } from '../faults/orders.ts';
+import { reportOf } from '../faults/runs.ts';
 import { World } from '../faults/world.ts';
 import { startEtcd } from '../support/servers/etcd.ts';
 import { describeWith } from '../support/servers.ts';
@@ -35,7 +36,7 @@ await describeWith(['postgres', 'etcd'], 'syncs over etcd', () => {
       const { fence } = await world.state();
       frozen.resume();
       await frozen.exited;
-      const { status, error } = World.report(frozen);
+      const { status, error } = reportOf(frozen);
       expect(status).toBe('failed');
       expect(['FENCED', 'LOCK_LOST']).toContain(error?.code);
       expect((await world.state()).fence).toBe(fence);
@@ -89,7 +90,7 @@ await describeWith(['postgres', 'etcd'], 'syncs over etcd', () => {
     const children = Array.from({ length: 4 }, () => world.start());
     try {
       await Promise.all(children.map((child) => child.exited));
-      const reports = children.map((child) => World.report(child));
+      const reports = children.map((child) => reportOf(child));
       expect(reports.every((report) => report.status === 'succeeded' || (report.status === 'skipped' && report.reason?.includes('held by')))).toBe(true);
       expect(reports.reduce((sum, report) => sum + report.written, 0)).toBe(5_000);
       expect(await world.difference()).toEqual({ missing: [], doubledOrForeign: [] });

@@ -3,14 +3,12 @@
  * Argument: `Orders` as JSON. Prints `reading` when it has claimed and begins, `at POINT` before it dies or freezes, and the report at the end.
  */
 import { writeSync } from 'node:fs';
-import { loadDefinitions } from '../../lib/config/load.ts';
 import type { Connector, Destination, Writer } from '../../lib/connectors/connector.ts';
-import { createOpener } from '../../lib/connectors/open.ts';
 import type { HeldLock } from '../../lib/coordination/contract.ts';
-import { type Coordination, openCoordination } from '../../lib/coordination/coordination.ts';
-import type { EngineDeps, Opened } from '../../lib/engine/deps.ts';
-import { runSync } from '../../lib/engine/run-sync.ts';
+import type { Coordination } from '../../lib/coordination/coordination.ts';
+import type { Opened } from '../../lib/engine/deps.ts';
 import type { Orders, Point } from './orders.ts';
+import { runOrders } from './run-orders.ts';
 
 const argument = process.argv[2];
 if (argument === undefined) throw new Error('orders are missing');
@@ -106,25 +104,15 @@ function wrapCoordination(inner: Coordination): Coordination {
   };
 }
 
-const definitions = await loadDefinitions(orders.definitions);
-const definition = definitions.syncs.find((sync) => sync.name === orders.sync);
-if (definition === undefined) throw new Error(`no sync ${orders.sync}`);
-await using store = await openCoordination(
-  'path' in orders.store ? { path: orders.store.path } : { etcd: { hosts: orders.store.hosts.split(','), prefix: orders.store.prefix } },
-);
-const open = createOpener(definitions);
-const deps: EngineDeps = { open: async (name, options) => wrapOpened(await open(name, options)), coordination: wrapCoordination(store) };
-const { fencing, existing } = orders;
 let reading = false;
-const report = await runSync(definition, deps, {
-  signal: new AbortController().signal,
-  onProgress: ({ phase }) => {
+const report = await runOrders(orders, {
+  opened: wrapOpened,
+  coordination: wrapCoordination,
+  phase: (phase) => {
     // A short run may tell of no reading: that is told ten times a second at most
     if ((phase !== 'reading' && phase !== 'committing') || reading) return;
     reading = true;
     writeSync(1, 'reading\n');
   },
-  ...(fencing === undefined ? {} : { fencing }),
-  ...(existing === undefined ? {} : { existing }),
 });
 console.log(JSON.stringify(report));

@@ -5,6 +5,7 @@
 import { expect, it } from 'vitest';
 import { describeWith } from '../support/servers.ts';
 import type { Point } from './orders.ts';
+import { reportOf } from './runs.ts';
 import { type DestinationKind, World } from './world.ts';
 
 const kinds: readonly DestinationKind[] = ['postgres', 'mysql', 'sqlserver'];
@@ -21,7 +22,7 @@ async function frozenAndOvertaken(world: World, point: Point, fencing: boolean):
   frozen.resume();
   await frozen.exited;
   if (fencing) expect((await world.state()).fence).toBe(fence);
-  const { status, error } = World.report(frozen);
+  const { status, error } = reportOf(frozen);
   return { status, code: error?.code };
 }
 
@@ -74,7 +75,7 @@ await describeWith(['sqlite'], 'SIGSTOP past the lease, destination sqlite', () 
       frozen.resume();
       await frozen.exited;
       await second.exited;
-      const { status, error } = World.report(second);
+      const { status, error } = reportOf(second);
       if (status === 'failed') expect(error?.code).toBe('CONFLICT');
       expect(await world.run()).toMatchObject({ status: 'succeeded', caughtUp: true });
       expect(await world.difference()).toEqual({ missing: [], doubledOrForeign: [] });

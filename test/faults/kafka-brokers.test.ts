@@ -3,15 +3,12 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, it } from 'vitest';
-import type { Report } from '../../lib/engine/report.ts';
-import { program } from '../support/programs.ts';
 import { startKafkaPair } from '../support/servers/kafka.ts';
 import { describeWith } from '../support/servers.ts';
-import { type IdraProcess, spawnIdra } from '../support/spawn-idra.ts';
+import type { IdraProcess } from '../support/spawn-idra.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import type { Orders } from './orders.ts';
-
-const script = await program('child');
+import { reportOf, startChild } from './runs.ts';
 
 const rows = 3_000;
 
@@ -47,16 +44,14 @@ await describeWith(['kafka'], 'kafka with two brokers', () => {
         ],
       }),
     );
-    const start = (sync: string, more: Partial<Orders> = {}): IdraProcess => {
-      const orders: Orders = { definitions, sync, store: { path: join(folder.path, 'state.db') }, ...more };
-      return spawnIdra(script, { arguments: [JSON.stringify(orders)] });
-    };
+    const start = (sync: string, more: Partial<Orders> = {}): IdraProcess =>
+      startChild({ definitions, sync, store: { path: join(folder.path, 'state.db') }, ...more });
     /** Runs until one succeeds: a run may give up while nobody leads a partition. */
     const complete = async (sync: string, first: IdraProcess): Promise<void> => {
       let child = first;
       for (let round = 1; ; round++) {
         await child.exited;
-        const report = JSON.parse(child.stdout.find((text) => text.startsWith('{')) ?? 'null') as Report;
+        const report = reportOf(child);
         if (report.status === 'succeeded') return;
         expect(['CONNECTION_FAILED', 'TIMEOUT', 'CONFLICT']).toContain(report.error?.code);
         if (round === 8) throw new Error(`sync ${sync} does not come through: ${JSON.stringify(report.error)}`);

@@ -6,15 +6,13 @@ import { expect, it } from 'vitest';
 import type { Report } from '../../lib/engine/report.ts';
 import { freshDatabase } from '../support/fresh.ts';
 import { makeTopic, produce, withAdmin } from '../support/kafka-topic.ts';
-import { program } from '../support/programs.ts';
 import { between, seeded } from '../support/proxy/random.ts';
 import { describeWith } from '../support/servers.ts';
-import { type IdraProcess, spawnIdra } from '../support/spawn-idra.ts';
+import type { IdraProcess } from '../support/spawn-idra.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import type { Orders } from './orders.ts';
+import { reportOf, startChild } from './runs.ts';
 import { unlessLost } from './unless-lost.ts';
-
-const script = await program('child');
 
 const partitions = 3;
 
@@ -82,16 +80,16 @@ class TopicWorld implements AsyncDisposable {
   }
 
   start(orders: Partial<Orders> = {}): IdraProcess {
-    const all: Orders = { definitions: join(this.#folder, 'syncs.json'), sync: 'orders', store: { path: join(this.#folder, 'state.db') }, ...orders };
-    return spawnIdra(script, { arguments: [JSON.stringify(all)] });
+    return startChild({ definitions: join(this.#folder, 'syncs.json'), sync: 'orders', store: { path: join(this.#folder, 'state.db') }, ...orders });
   }
 
+  /** A process of its own, which must say nothing but its report: the driver has a way of its own with errors. */
   run(): Promise<Report> {
     return unlessLost(async () => {
       await using child = this.start();
       await child.exited;
       expect(child.stderr).toEqual([]);
-      return JSON.parse(child.stdout.find((text) => text.startsWith('{')) ?? 'null') as Report;
+      return reportOf(child);
     });
   }
 

@@ -6,15 +6,12 @@ import { expect, it } from 'vitest';
 import type { Report } from '../../lib/engine/report.ts';
 import { freshDatabase } from '../support/fresh.ts';
 import { readCommitted } from '../support/kafka-topic.ts';
-import { program } from '../support/programs.ts';
 import { between, seeded } from '../support/proxy/random.ts';
 import { describeWith } from '../support/servers.ts';
-import { type IdraProcess, spawnIdra } from '../support/spawn-idra.ts';
+import type { IdraProcess } from '../support/spawn-idra.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { type Orders, points } from './orders.ts';
-import { unlessLost } from './unless-lost.ts';
-
-const script = await program('child');
+import { reportOf, runHere, startChild } from './runs.ts';
 
 class KafkaWorld implements AsyncDisposable {
   readonly topic: string;
@@ -67,23 +64,16 @@ class KafkaWorld implements AsyncDisposable {
     })();
   }
 
+  #orders(): Pick<Orders, 'definitions' | 'sync' | 'store'> {
+    return { definitions: join(this.#folder, 'syncs.json'), sync: 'orders', store: { path: join(this.#folder, 'state.db') } };
+  }
+
   start(orders: Partial<Orders> = {}): IdraProcess {
-    const all: Orders = { definitions: join(this.#folder, 'syncs.json'), sync: 'orders', store: { path: join(this.#folder, 'state.db') }, ...orders };
-    return spawnIdra(script, { arguments: [JSON.stringify(all)] });
+    return startChild({ ...this.#orders(), ...orders });
   }
 
-  static report(child: IdraProcess): Report {
-    const line = child.stdout.find((text) => text.startsWith('{'));
-    if (line === undefined) throw new Error(`no report; it said: ${[...child.stdout, ...child.stderr].join('\n')}`);
-    return JSON.parse(line) as Report;
-  }
-
-  run(orders: Partial<Orders> = {}): Promise<Report> {
-    return unlessLost(async () => {
-      await using child = this.start(orders);
-      await child.exited;
-      return KafkaWorld.report(child);
-    });
+  run(options: Pick<Orders, 'fencing'> = {}): Promise<Report> {
+    return runHere({ ...this.#orders(), ...options });
   }
 
   /** Ids that are not there, and ids that are there more than once. */
@@ -132,7 +122,7 @@ await describeWith(['kafka'], 'destination kafka under faults', () => {
       );
       // It lost its lock before it came that far: the next one has it
       if (!(await isReading)) {
-        expect(KafkaWorld.report(child).error).toMatchObject({ code: 'LOCK_LOST' });
+        expect(reportOf(child).error).toMatchObject({ code: 'LOCK_LOST' });
         continue;
       }
       const delayMs = between(random, [0, 400]);
@@ -158,7 +148,7 @@ await describeWith(['kafka'], 'destination kafka under faults', () => {
       expect(await world.difference()).toEqual(exact);
       zombie.resume();
       await zombie.exited;
-      expect(KafkaWorld.report(zombie).status).toBe('failed');
+      expect(reportOf(zombie).status).toBe('failed');
       world.grow(300);
       expect(await world.run()).toMatchObject({ status: 'succeeded', caughtUp: true });
       expect(await world.difference()).toEqual(exact);

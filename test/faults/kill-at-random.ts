@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import { between } from '../support/proxy/random.ts';
-import { type StateRow, World } from './world.ts';
+import { reportOf } from './runs.ts';
+import type { StateRow, World } from './world.ts';
 
 /** A run of 2,000 rows in small batches takes about as long, so that most kills come in time. */
 const workMs = 600;
@@ -21,7 +22,7 @@ export async function killAtRandom(world: World, { random, kills }: { random: ()
     );
     // It lost its lock before it came that far: the next one has it
     if (!(await isReading)) {
-      expect(World.report(child).error).toMatchObject({ code: 'LOCK_LOST' });
+      expect(reportOf(child).error).toMatchObject({ code: 'LOCK_LOST' });
       continue;
     }
     const exited = child.exited.then(() => true);

@@ -14,16 +14,13 @@ import { openCoordination } from '../../lib/coordination/coordination.ts';
 import type { Report } from '../../lib/engine/report.ts';
 import { setPosition } from '../../lib/engine/set-position.ts';
 import { freshDatabase } from '../support/fresh.ts';
-import { program } from '../support/programs.ts';
 import { between, seeded } from '../support/proxy/random.ts';
 import { hasTransactions, isReplicaSet } from '../support/servers/mongodb.ts';
 import { describeWith } from '../support/servers.ts';
-import { type IdraProcess, spawnIdra } from '../support/spawn-idra.ts';
+import type { IdraProcess } from '../support/spawn-idra.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { type Orders, points } from './orders.ts';
-import { unlessLost } from './unless-lost.ts';
-
-const script = await program('child');
+import { reportOf, runHere, startChild } from './runs.ts';
 
 interface Stored {
   readonly _id: number;
@@ -64,27 +61,16 @@ class MongodbWorld implements AsyncDisposable {
   }
 
   start(orders: Partial<Orders> = {}): IdraProcess {
-    const all: Orders = { definitions: this.definitions, sync: 'orders', store: this.store, ...orders };
-    return spawnIdra(script, { arguments: [JSON.stringify(all)] });
+    return startChild({ definitions: this.definitions, sync: 'orders', store: this.store, ...orders });
   }
 
   run(): Promise<Report> {
-    return unlessLost(async () => {
-      await using child = this.start();
-      await child.exited;
-      return reportOf(child);
-    });
+    return runHere({ definitions: this.definitions, sync: 'orders', store: this.store });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#stack.disposeAsync();
   }
-}
-
-function reportOf(child: IdraProcess): Report {
-  const line = child.stdout.find((text) => text.startsWith('{'));
-  if (line === undefined) throw new Error(`no report; it said: ${[...child.stdout, ...child.stderr].join('\n')}`);
-  return JSON.parse(line) as Report;
 }
 
 const done = { status: 'succeeded', error: null, caughtUp: true };

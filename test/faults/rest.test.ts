@@ -10,12 +10,9 @@ import type { Report } from '../../lib/engine/report.ts';
 import { pages, Resources } from '../support/http/handlers.ts';
 import type { Recorded } from '../support/http/reply.ts';
 import { HttpFaultServer } from '../support/http-fault-server.ts';
-import { program } from '../support/programs.ts';
-import { spawnIdra } from '../support/spawn-idra.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { type Orders, type Point, points } from './orders.ts';
-
-const script = await program('child');
+import { runHere, startChild } from './runs.ts';
 
 const batchRows = 20;
 const total = 70;
@@ -81,14 +78,18 @@ class RestWorld implements AsyncDisposable {
     return new RestWorld({ stack, folder, server, db });
   }
 
-  /** Null where it died. */
-  async run(sync: string, orders: Partial<Orders> = {}): Promise<Report | null> {
-    const all: Orders = { definitions: join(this.#folder, 'syncs.json'), sync, store: { path: join(this.#folder, 'state.db') }, ...orders };
-    await using child = spawnIdra(script, { arguments: [JSON.stringify(all)] });
-    await child.exited;
-    const line = child.stdout.find((text) => text.startsWith('{'));
-    if (orders.point !== undefined) expect(child.stdout, child.stderr.join('\n')).toContain(`at ${orders.point}`);
-    return line === undefined ? null : (JSON.parse(line) as Report);
+  #orders(sync: string): Orders {
+    return { definitions: join(this.#folder, 'syncs.json'), sync, store: { path: join(this.#folder, 'state.db') } };
+  }
+
+  async kill(sync: string, point: Point): Promise<void> {
+    await using child = startChild({ ...this.#orders(sync), point, nth: point.startsWith('claim') || point.startsWith('release') ? 1 : 2 });
+    expect((await child.exited).signal, child.stderr.join('\n')).toBe('SIGKILL');
+    expect(child.stdout).toContain(`at ${point}`);
+  }
+
+  run(sync: string): Promise<Report> {
+    return runHere(this.#orders(sync));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -99,13 +100,12 @@ class RestWorld implements AsyncDisposable {
 const idsOf = (bodies: readonly unknown[]): number[] =>
   bodies.map((body) => (typeof body === 'string' ? JSON.parse(body) : body).id as number).sort((a, b) => a - b);
 const all = Array.from({ length: total }, (_, i) => i + 1);
-const nth = (point: Point): number => (point.startsWith('claim') || point.startsWith('release') ? 1 : 2);
 
 describe('kill -9, destination REST', { timeout: 180_000 }, () => {
   it.each(points)('at %s: PUT by key has each record once, Idempotency-Key too, a plain POST at most one batch twice', async (point) => {
     await using world = await RestWorld.make();
     const killAndRun = async (sync: string): Promise<void> => {
-      expect(await world.run(sync, { point, nth: nth(point) })).toBeNull();
+      await world.kill(sync, point);
       expect(await world.run(sync)).toMatchObject({ status: 'succeeded', error: null, caughtUp: true });
     };
     await Promise.all(['put', 'post', 'plain'].map(killAndRun));
@@ -122,7 +122,7 @@ describe('kill -9, destination REST', { timeout: 180_000 }, () => {
 describe('kill -9, source REST', { timeout: 180_000 }, () => {
   it.each(points)('at %s: every record once', async (point) => {
     await using world = await RestWorld.make();
-    expect(await world.run('pull', { point, nth: nth(point) })).toBeNull();
+    await world.kill('pull', point);
     const report = await world.run('pull');
     expect(report).toMatchObject({ status: 'succeeded', error: null, caughtUp: true });
     const found = world.db.prepare('SELECT id FROM copy ORDER BY id').pluck().all();

@@ -6,13 +6,11 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Report } from '../../lib/engine/report.ts';
 import { column } from '../conformance/drive.ts';
 import { manifestOf, readManifest, type S3World, s3World } from '../connectors/s3-harness.ts';
-import { program } from '../support/programs.ts';
 import { describeWith } from '../support/servers.ts';
-import { type IdraProcess, spawnIdra } from '../support/spawn-idra.ts';
+import type { IdraProcess } from '../support/spawn-idra.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { type Orders, points } from './orders.ts';
-
-const script = await program('child');
+import { reportOf, runHere, startChild } from './runs.ts';
 
 const columns = [column('id', 'int64')];
 const range = (to: number): string[] => Array.from({ length: to }, (_, i) => String(i + 1));
@@ -20,7 +18,7 @@ const range = (to: number): string[] => Array.from({ length: to }, (_, i) => Str
 interface Sync extends AsyncDisposable {
   readonly folder: string;
   start(orders?: Partial<Orders>): IdraProcess;
-  run(orders?: Partial<Orders>): Promise<Report>;
+  run(options?: Pick<Orders, 'fencing'>): Promise<Report>;
 }
 
 await describeWith(['s3'], 'kill and freeze with s3', () => {
@@ -37,20 +35,11 @@ await describeWith(['s3'], 'kill and freeze with s3', () => {
     const sync = { name: 'orders', batch: { rows: 500, bytes: '1MB' }, lock: { ttl: '1s', wait: '20s' }, ...make(folder.path) };
     const lake = world.connection as Record<string, unknown>;
     await writeFile(definitions, JSON.stringify({ connections: { file: { type: 'sqlite', path: join(folder.path, 'data.db') }, lake }, syncs: [sync] }));
-    const start = (orders: Partial<Orders> = {}): IdraProcess => {
-      const all: Orders = { definitions, sync: 'orders', store: { path: join(folder.path, 'state.db') }, ...orders };
-      return spawnIdra(script, { arguments: [JSON.stringify(all)] });
-    };
+    const orders = { definitions, sync: 'orders', store: { path: join(folder.path, 'state.db') } };
     return {
       folder: folder.path,
-      start,
-      run: async (orders) => {
-        await using child = start(orders);
-        await child.exited;
-        const line = child.stdout.find((text) => text.startsWith('{'));
-        if (line === undefined) throw new Error(`no report: ${[...child.stdout, ...child.stderr].join('\n')}`);
-        return JSON.parse(line) as Report;
-      },
+      start: (more) => startChild({ ...orders, ...more }),
+      run: (more) => runHere({ ...orders, ...more }),
       [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
     };
   }
@@ -96,8 +85,7 @@ await describeWith(['s3'], 'kill and freeze with s3', () => {
       expect(await sync.run()).toMatchObject({ status: 'succeeded', caughtUp: true });
       frozen.resume();
       await frozen.exited;
-      const report = JSON.parse(frozen.stdout.find((text) => text.startsWith('{')) ?? '{}') as Report;
-      expect(['FENCED', 'LOCK_LOST']).toContain(report.error?.code);
+      expect(['FENCED', 'LOCK_LOST']).toContain(reportOf(frozen).error?.code);
       expect(await ids(path)).toEqual(range(1_700));
     },
   );

@@ -4,15 +4,12 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { Report } from '../../lib/engine/report.ts';
 import { type Fresh, freshDatabase } from '../support/fresh.ts';
-import { program } from '../support/programs.ts';
 import { sqlserverConfig, sqlserverConnection } from '../support/servers/sqlserver.ts';
 import type { Backend } from '../support/servers.ts';
-import { type IdraProcess, spawnIdra } from '../support/spawn-idra.ts';
+import type { IdraProcess } from '../support/spawn-idra.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import type { Orders } from './orders.ts';
-import { unlessLost } from './unless-lost.ts';
-
-const script = await program('child');
+import { runHere, startChild } from './runs.ts';
 
 export type DestinationKind = Extract<Backend, 'postgres' | 'mysql' | 'sqlite' | 'sqlserver'>;
 
@@ -159,24 +156,18 @@ export class World implements AsyncDisposable {
     })();
   }
 
+  #orders(): Pick<Orders, 'definitions' | 'sync' | 'store'> {
+    return { definitions: this.definitions, sync: 'orders', store: this.#store };
+  }
+
+  /** In a process of its own. */
   start(orders: Partial<Orders> = {}): IdraProcess {
-    const all: Orders = { definitions: this.definitions, sync: 'orders', store: this.#store, ...orders };
-    return spawnIdra(script, { arguments: [JSON.stringify(all)] });
+    return startChild({ ...this.#orders(), ...orders });
   }
 
-  /** Runs a child to its end. Throws where it left no report. */
-  run(orders: Partial<Orders> = {}): Promise<Report> {
-    return unlessLost(async () => {
-      await using child = this.start(orders);
-      await child.exited;
-      return World.report(child);
-    });
-  }
-
-  static report(child: IdraProcess): Report {
-    const line = child.stdout.find((text) => text.startsWith('{'));
-    if (line === undefined) throw new Error(`no report; it said: ${[...child.stdout, ...child.stderr].join('\n')}`);
-    return JSON.parse(line) as Report;
+  /** In this process. */
+  run(options: Pick<Orders, 'fencing' | 'existing'> = {}): Promise<Report> {
+    return runHere({ ...this.#orders(), ...options });
   }
 
   query(...statements: string[]): Promise<(string | null)[][]> {
