@@ -13,7 +13,7 @@ import { type Outcome, World } from './world.ts';
 const kills = 100;
 /** Syncs side by side: the lease of a killed invocation has to end before the next one of that sync, and meanwhile the others go on. */
 const syncs = 10;
-const roundRows = 600;
+const roundRows = 300;
 const batchRows = 30;
 const ttlMs = 2_000;
 /** etcd looks for leases that have ended twice a second, the waiter as often, and the machine may be busy. */
