@@ -16,6 +16,7 @@ const entries = {
   bl: createRequire(require.resolve('tedious'))
     .resolve('bl')
     .replace(/^.*?[\\/]node_modules[\\/]/, ''),
+  mssql: 'mssql/index.js',
 } as const;
 
 interface Temporal {
@@ -39,9 +40,19 @@ describe('files of drivers that a bundle replaces', () => {
     folder = await temporaryFolder();
     const modules = await bundledModules(entries, { outdir: folder.path });
     ({ bundled, original } = modules);
-    expect(Object.keys(modules.metafile.inputs).filter((input) => input.includes('readable-stream'))).toEqual([]);
+    expect(Object.keys(modules.metafile.inputs).filter((input) => /readable-stream|[\\/]mssql[\\/]lib[\\/](base|tedious)[\\/]request/.test(input))).toEqual([]);
     return () => folder[Symbol.asyncDispose]();
   }, 60_000);
+
+  it('mssql gives its pool, with the settings that it has, and no requests', async () => {
+    interface Sql {
+      ConnectionPool: new (settings: object) => { config: { options: object }; request(): unknown };
+    }
+    const settings = { server: 'db.internal', user: 'idra', password: 'x', pool: { max: 1, min: 0 } };
+    const pool = new (await bundled<Sql>('mssql')).ConnectionPool(settings);
+    expect(pool.config).toEqual(new (original<Sql>('mssql').ConnectionPool)(settings).config);
+    expect(() => pool.request()).toThrow();
+  });
 
   it('SQL Server is sent the same dates', async () => {
     const [temporal, datetime] = [await bundled<Temporal>('temporal'), await bundled<DateTime>('datetime')];

@@ -1,6 +1,6 @@
 /**
  * Packages that drivers load with themselves for what no connector of ours asks of them, at a price that each cold start pays. mysql2: certificates for `ssl: 'Amazon RDS'`, where the connector has
- * `sslCa`; pools and servers, where it has one connection. tedious: tokens of Azure and the hash of a Windows login, where the connector logs in by name and password. In their place stands what throws
+ * `sslCa`; pools and servers, where it has one connection. tedious: tokens of Azure and the hash of a Windows login, where the connector logs in by name and password. mssql: requests and transactions, where the connector takes a connection and makes its own. In their place stands what throws
  * as soon as anything of it is used.
  */
 import type { Plugin } from 'esbuild';
@@ -13,6 +13,8 @@ const unused: readonly { readonly importer: RegExp; readonly filter: RegExp; rea
   },
   { importer: /[\\/]node_modules[\\/]tedious[\\/]/, filter: /^js-md4$/ },
   { importer: /[\\/]node_modules[\\/]tedious[\\/]/, filter: /^@azure\/(core-auth|identity|keyvault-keys)$/ },
+  { importer: /[\\/]node_modules[\\/]mssql[\\/]lib[\\/](base|tedious)[\\/]index\.js$/, filter: /^\.\/(prepared-statement|request|transaction)$/ },
+  { importer: /[\\/]node_modules[\\/]mssql[\\/]lib[\\/]base[\\/]index\.js$/, filter: /^\.\.\/table$/ },
   // What the variable DEBUG would have mssql print, statements with their values among it, no log of a function may hold
   { importer: /[\\/]node_modules[\\/]mssql[\\/]/, filter: /^debug$/, instead: 'module.exports = () => () => {};' },
 ];
