@@ -4,17 +4,19 @@ import { eventSource, eventType, type Job } from '../../lib/dispatch/dispatcher.
 import { SyncError } from '../../lib/errors.ts';
 import type { InvocationRequest } from './invocation.ts';
 
-const count = z.int().min(0);
+const word = z.string().min(1).max(200);
+const optionalWord = word.exactOptional();
+const optionalCount = z.int().min(0).exactOptional();
 
 /** The request itself, as it is given to `serverless invoke local -f sync -d …`. */
 const job = z.strictObject({
-  sync: z.string().min(1).max(200),
-  shard: z.string().min(1).max(200).exactOptional(),
-  slot: count.exactOptional(),
-  tick: z.string().min(1).max(200).exactOptional(),
-  hop: count.exactOptional(),
-  chain: z.string().min(1).max(200).exactOptional(),
-  stalled: count.exactOptional(),
+  sync: word,
+  shard: optionalWord,
+  slot: optionalCount,
+  tick: optionalWord,
+  hop: optionalCount,
+  chain: optionalWord,
+  stalled: optionalCount,
 });
 
 /** The same as EventBridge delivers it. Other fields of the envelope are the bus's own. */

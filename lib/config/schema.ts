@@ -11,26 +11,26 @@ import { durationPattern, parseDuration, parseSize, sizePattern } from './durati
 export const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const nameReason = 'has to begin with a letter or digit and go on with letters, digits, "." "_" or "-", at most 100 of them';
 
-const name = z.string().regex(namePattern, nameReason);
-const columnName = z.string().min(1, 'has to name a column');
+const text = z.string();
+const name = text.regex(namePattern, nameReason);
+const columnName = text.min(1, 'has to name a column');
 const columnList = z.array(columnName).min(1, 'has to name at least one column');
 const columnOrList = z
   .union([columnName, columnList], 'has to be a column or a list of columns')
   .transform((value) => (typeof value === 'string' ? [value] : value));
 
+const durationText = text.regex(durationPattern, 'has to be a duration such as 30s, 5m or 1h30m');
+
 /** `whole`: what ends up as whole seconds takes no fraction of one. */
 function duration(minMs: number, maxMs: number, range: string, whole = false) {
-  return z
-    .string()
-    .regex(durationPattern, 'has to be a duration such as 30s, 5m or 1h30m')
-    .transform((text, context) => {
-      const ms = parseDuration(text);
-      if (ms === undefined || ms < minMs || ms > maxMs || (whole && ms % 1000 !== 0)) {
-        context.addIssue({ code: 'custom', message: `has to be ${range}${whole ? ', in whole seconds' : ''}` });
-        return z.NEVER;
-      }
-      return ms;
-    });
+  return durationText.transform((value, context) => {
+    const ms = parseDuration(value);
+    if (ms === undefined || ms < minMs || ms > maxMs || (whole && ms % 1000 !== 0)) {
+      context.addIssue({ code: 'custom', message: `has to be ${range}${whole ? ', in whole seconds' : ''}` });
+      return z.NEVER;
+    }
+    return ms;
+  });
 }
 
 const hourMs = 3_600_000;
@@ -38,7 +38,7 @@ const maxBatchBytes = 1024 ** 3;
 
 const size = z
   .union(
-    [z.int(), z.string().regex(sizePattern, 'has to be a size such as 16MB or 512KB, or a number of bytes')],
+    [z.int(), text.regex(sizePattern, 'has to be a size such as 16MB or 512KB, or a number of bytes')],
     'has to be a size such as 16MB or 512KB, or a number of bytes',
   )
   .transform((value, context) => {
@@ -91,7 +91,7 @@ const lock = z.strictObject({
   ttl: duration(1000, hourMs, 'between 1s and 1h', true).default(30_000).describe('How long a lock outlives a process that died. Default 30s.'),
 });
 
-const end = z.looseObject({ connection: z.string().describe('Name of a connection.') });
+const end = z.looseObject({ connection: text.describe('Name of a connection.') });
 
 export const syncSchema = z.strictObject({
   name: name.describe('Name of the sync, unique in the file. Its position is kept under this name: after a rename it begins anew.'),
@@ -99,12 +99,12 @@ export const syncSchema = z.strictObject({
   every: duration(1000, 366 * 24 * hourMs, 'between 1s and 366d')
     .optional()
     .describe('Time from one run to the next: `30s`, `5m`, `1h30m`. Not together with `cron`.'),
-  cron: z.string().optional().describe('Times of the runs as a cron pattern of five fields, or six with seconds first. Not together with `every`.'),
-  timezone: z.string().optional().describe('Time zone of `cron`, such as Europe/Rome. Default UTC.'),
+  cron: text.optional().describe('Times of the runs as a cron pattern of five fields, or six with seconds first. Not together with `every`.'),
+  timezone: text.optional().describe('Time zone of `cron`, such as Europe/Rome. Default UTC.'),
   source: end.describe('Where rows come from.'),
   destination: end.describe('Where rows go.'),
   columns: columns.default({ rename: {} }).describe('Which columns are read, and under which names they are written.'),
-  where: z.string().min(1).optional().describe('Condition on the rows, in the words of the source; the source itself evaluates it.'),
+  where: text.min(1).optional().describe('Condition on the rows, in the words of the source; the source itself evaluates it.'),
   mask: z
     .record(
       columnName,
@@ -154,7 +154,7 @@ export type ParsedSync = z.output<typeof syncSchema>;
 
 /** What every connection has, whatever its type. */
 export const connectionSchema = z.looseObject({
-  type: z.string().describe('Type of the connector.'),
+  type: text.describe('Type of the connector.'),
   maxConcurrent: z
     .int()
     .min(1)
@@ -165,7 +165,7 @@ export const connectionSchema = z.looseObject({
 
 /** The file around them. Fields that begin with `x-` are free, as a place for YAML anchors. */
 export const fileFields = {
-  $schema: z.string().optional().describe('Address of this JSON Schema, for editors.'),
+  $schema: text.optional().describe('Address of this JSON Schema, for editors.'),
   connections: z.record(name, z.unknown()).default({}).describe('Databases, buckets, brokers and services by name.'),
   syncs: z.array(z.unknown()).default([]).describe('What is moved from where to where.'),
 };

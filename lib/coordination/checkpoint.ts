@@ -8,8 +8,9 @@ import type { Compare, KeyValue, KvStore, Op } from './kv.ts';
 /** A position, not a place for data; etcd keeps every version of it until it is compacted. */
 export const maxCheckpointBytes = 4096;
 
-const integer = z.string().regex(/^\d+$/).transform(BigInt);
-const format = z.object({ epoch: integer, fence: integer, seq: integer, batchId: z.string(), cursor: z.string().nullable(), at: z.string() });
+const text = z.string();
+const integer = text.regex(/^\d+$/).transform(BigInt);
+const format = z.object({ epoch: integer, fence: integer, seq: integer, batchId: text, cursor: text.nullable(), at: text });
 
 export interface ShardCheckpoint {
   readonly shard: string;

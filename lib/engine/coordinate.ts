@@ -45,13 +45,15 @@ const leaderTtlSeconds = 20;
 const sendBatch = 500;
 
 const count = z.int().min(0);
+const optionalCount = count.exactOptional();
+const text = z.string();
+const optionalText = text.exactOptional();
 
 /** As `plan` wrote it, or the run that put it back. */
-const storedJob = z
-  .string()
-  .transform((text, context): unknown => {
+const storedJob = text
+  .transform((json, context): unknown => {
     try {
-      return JSON.parse(text);
+      return JSON.parse(json);
     } catch {
       context.addIssue({ code: 'custom', message: 'is not JSON' });
       return z.NEVER;
@@ -59,13 +61,13 @@ const storedJob = z
   })
   .pipe(
     z.object({
-      sync: z.string(),
-      shard: z.string().exactOptional(),
+      sync: text,
+      shard: optionalText,
       slot: count,
-      tick: z.string().exactOptional(),
-      hop: count.exactOptional(),
-      chain: z.string().exactOptional(),
-      stalled: count.exactOptional(),
+      tick: optionalText,
+      hop: optionalCount,
+      chain: optionalText,
+      stalled: optionalCount,
     }),
   );
 type StoredJob = z.infer<typeof storedJob>;

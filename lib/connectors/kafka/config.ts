@@ -1,13 +1,14 @@
 import * as z from 'zod';
-import { parseType, typeWords } from '../../values/parse-type.ts';
 import type { ConnectorConfig } from '../connector.ts';
-import { lazy, lazySchemas } from '../lazy-schemas.ts';
+import { fieldTypes, lazy, lazySchemas } from '../lazy-schemas.ts';
 
-const pem = z.string().min(1).startsWith('-----BEGIN', 'has to be PEM text').optional();
-const topic = z
-  .string()
-  .regex(/^[A-Za-z0-9._-]{1,249}$/, 'has to be a topic name: letters, digits, dots, underscores and hyphens')
-  .describe('Name of the topic.');
+const pem = lazy(() => z.string().min(1).startsWith('-----BEGIN', 'has to be PEM text').optional());
+const topic = lazy(() =>
+  z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,249}$/, 'has to be a topic name: letters, digits, dots, underscores and hyphens')
+    .describe('Name of the topic.'),
+);
 
 const connection = lazy(() =>
   z
@@ -19,9 +20,9 @@ const connection = lazy(() =>
         .describe('Brokers to begin with, each `host:port`.'),
       clientId: z.string().min(1).default('idra').describe('Name under which quotas and logs of the brokers know this client. Default idra.'),
       tls: z.boolean().default(false).describe('Encrypt, and check certificate and host name. Default false.'),
-      tlsCa: pem.describe("Certificate authority as PEM text. Absent: the system's own."),
-      tlsCert: pem.describe('Client certificate as PEM text, for mutual TLS.'),
-      tlsKey: pem.describe('Private key of the client certificate as PEM text, best as a reference to a secret.'),
+      tlsCa: pem().describe("Certificate authority as PEM text. Absent: the system's own."),
+      tlsCert: pem().describe('Client certificate as PEM text, for mutual TLS.'),
+      tlsKey: pem().describe('Private key of the client certificate as PEM text, best as a reference to a secret.'),
       mechanism: z
         .enum(['plain', 'scram-sha-256', 'scram-sha-512'])
         .default('plain')
@@ -54,11 +55,11 @@ const connection = lazy(() =>
     }),
 );
 
-const column = z.string().min(1).optional();
+const column = lazy(() => z.string().min(1).optional());
 
 const source = lazy(() =>
   z.strictObject({
-    topic,
+    topic: topic(),
     key: z
       .array(z.string().min(1))
       .min(1)
@@ -66,20 +67,16 @@ const source = lazy(() =>
       .describe(
         'Columns that identify a row. What the value lacks of them is taken from the message key (a JSON object, or one bare value). Needed for tombstones.',
       ),
-    fields: z
-      .record(
-        z.string().min(1),
-        z.string().refine((text) => parseType(text) !== null, `has to be a type such as ${typeWords}`),
-      )
+    fields: fieldTypes()
       .optional()
       .describe(
         'Types of fields by name: `int64`, `decimal(10,2)`, `timestamp(6, zoned)`, … What is not named is inferred; what does not fit is set aside as malformed.',
       ),
-    keyColumn: column.describe('Column for the text of the message key. Absent: none.'),
-    headersColumn: column.describe('Column for the headers as a JSON object. Absent: none.'),
-    timestampColumn: column.describe("Column for the message's time, timestamp(3, zoned). Absent: none."),
-    partitionColumn: column.describe('Column for the partition. Absent: none.'),
-    offsetColumn: column.describe('Column for the offset. Absent: none.'),
+    keyColumn: column().describe('Column for the text of the message key. Absent: none.'),
+    headersColumn: column().describe('Column for the headers as a JSON object. Absent: none.'),
+    timestampColumn: column().describe("Column for the message's time, timestamp(3, zoned). Absent: none."),
+    partitionColumn: column().describe('Column for the partition. Absent: none.'),
+    offsetColumn: column().describe('Column for the offset. Absent: none.'),
     start: z.enum(['earliest', 'latest']).default('earliest').describe('Where a sync without a position begins. Default earliest.'),
     partitions: z
       .string()
@@ -96,7 +93,7 @@ const source = lazy(() =>
 
 const destination = lazy(() =>
   z.strictObject({
-    topic,
+    topic: topic(),
     partitions: z.int().min(1).max(10_000).optional().describe("Partitions of the topic where it is made. Default: the broker's."),
     replication: z.int().min(1).max(100).optional().describe("Replicas of the topic, and of the state topic, where they are made. Default: the broker's."),
     compact: z.boolean().default(false).describe('Whether the topic, where it is made, keeps the last message of each key alone. Default false.'),

@@ -1,7 +1,6 @@
 import * as z from 'zod';
-import { parseType, typeWords } from '../../values/parse-type.ts';
 import type { ConnectorConfig } from '../connector.ts';
-import { lazy, lazySchemas } from '../lazy-schemas.ts';
+import { fieldTypes, lazy, lazySchemas } from '../lazy-schemas.ts';
 
 const connection = lazy(() =>
   z.strictObject({
@@ -19,11 +18,7 @@ const collection = z.string().min(1);
 const source = lazy(() =>
   z.strictObject({
     collection: collection.describe('Collection or view to read.'),
-    fields: z
-      .record(
-        z.string().min(1),
-        z.string().refine((text) => parseType(text) !== null, { message: `has to be one of ${typeWords}` }),
-      )
+    fields: fieldTypes()
       .optional()
       .describe(
         'Types of fields by name: `int64`, `decimal(10,2)`, `timestamp(3, zoned)`, … What is not named is inferred; a value that does not fit is no row.',

@@ -1,25 +1,26 @@
 import * as z from 'zod';
-import { parseType, typeWords } from '../../values/parse-type.ts';
 import type { ConnectorConfig } from '../connector.ts';
-import { lazy, lazySchemas } from '../lazy-schemas.ts';
+import { fieldTypes, lazy, lazySchemas } from '../lazy-schemas.ts';
 
 /** Headers by which people authenticate: they belong where secrets are looked after. */
 const secretHeader = /^(authorization|proxy-authorization|cookie|x-api-key|x-auth-token|api-key)$/i;
 /** Set by Idra or by the transport; a second one would contradict it. */
 const ownHeader = /^(host|content-length|content-type|transfer-encoding|connection|accept-encoding|idempotency-key)$/i;
-const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'has to be a header name');
-const headerValue = z.string().regex(/^[^\r\n\0]*$/, 'has to stand on one line');
-const httpUrl = z
-  .string()
-  .regex(/^https?:\/\//, 'has to begin with https:// or http://')
-  .refine((text) => text.includes('${') || URL.canParse(text), 'is no address')
-  .refine((text) => !URL.canParse(text) || (new URL(text).username === '' && new URL(text).password === ''), 'holds a user: write username and password');
+const headerName = lazy(() => z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'has to be a header name'));
+const headerValue = lazy(() => z.string().regex(/^[^\r\n\0]*$/, 'has to stand on one line'));
+const httpUrl = lazy(() =>
+  z
+    .string()
+    .regex(/^https?:\/\//, 'has to begin with https:// or http://')
+    .refine((text) => text.includes('${') || URL.canParse(text), 'is no address')
+    .refine((text) => !URL.canParse(text) || (new URL(text).username === '' && new URL(text).password === ''), 'holds a user: write username and password'),
+);
 
 const connection = lazy(() =>
   z
     .strictObject({
       type: z.literal('rest').describe('HTTP API that speaks JSON.'),
-      url: httpUrl.describe(
+      url: httpUrl().describe(
         'Base of all addresses, such as `https://api.example.com/v2`. Parameters in it go with each request. Its host is the only one that is reached, unless `allowHosts` names more.',
       ),
       allowHosts: z
@@ -32,8 +33,8 @@ const connection = lazy(() =>
         .boolean()
         .default(false)
         .describe('Whether private, loopback, link-local and other addresses of no public network may be reached. Default false.'),
-      headers: z.record(headerName, headerValue).default({}).describe('Headers of each request that are no secret.'),
-      secretHeaders: z.record(headerName, headerValue).default({}).describe('Headers of each request that are secret, best as references.'),
+      headers: z.record(headerName(), headerValue()).default({}).describe('Headers of each request that are no secret.'),
+      secretHeaders: z.record(headerName(), headerValue()).default({}).describe('Headers of each request that are secret, best as references.'),
       token: z.string().min(1).optional().describe('Bearer token.'),
       username: z.string().min(1).optional().describe('User for basic authentication.'),
       password: z.string().optional().describe('Password for basic authentication.'),
@@ -42,7 +43,7 @@ const connection = lazy(() =>
       apiKeyIn: z.enum(['header', 'query']).default('header').describe('Where the API key goes. Default header.'),
       oauth2: z
         .strictObject({
-          tokenUrl: httpUrl.describe('Where tokens are had. Its host is allowed for that alone.'),
+          tokenUrl: httpUrl().describe('Where tokens are had. Its host is allowed for that alone.'),
           clientId: z.string().min(1).describe('Id of the client.'),
           scope: z.string().min(1).optional().describe('Scopes, separated by spaces.'),
           audience: z.string().min(1).optional().describe('Audience, where the server asks for one.'),
@@ -84,39 +85,39 @@ const connection = lazy(() =>
     }),
 );
 
-const path = z.string().regex(/^(?![a-z][a-z0-9+.-]*:|\/\/)[^?#\s]*$/i, 'has to be a path below the base, without parameters, spaces or a host');
-const memberPath = z.string().regex(/^[^.\s]+(\.[^.\s]+)*$/, 'has to be names with dots between them, such as data.items');
-const parameter = z.string().min(1);
-const size = z.int().min(1).max(100_000);
+const path = lazy(() => z.string().regex(/^(?![a-z][a-z0-9+.-]*:|\/\/)[^?#\s]*$/i, 'has to be a path below the base, without parameters, spaces or a host'));
+const memberPath = lazy(() => z.string().regex(/^[^.\s]+(\.[^.\s]+)*$/, 'has to be names with dots between them, such as data.items'));
+const parameter = lazy(() => z.string().min(1));
+const size = lazy(() => z.int().min(1).max(100_000));
 
 const pagination = lazy(() =>
   z.discriminatedUnion('type', [
     z.strictObject({ type: z.literal('none').describe('One answer has everything.') }),
     z.strictObject({
       type: z.literal('page').describe('Pages are numbered.'),
-      param: parameter.default('page').describe('Parameter with the number. Default page.'),
+      param: parameter().default('page').describe('Parameter with the number. Default page.'),
       start: z.int().min(0).default(1).describe('Number of the first page. Default 1.'),
-      sizeParam: parameter.optional().describe('Parameter with the size of a page.'),
-      size: size.optional().describe('Records on a page, as asked for with sizeParam.'),
+      sizeParam: parameter().optional().describe('Parameter with the size of a page.'),
+      size: size().optional().describe('Records on a page, as asked for with sizeParam.'),
     }),
     z.strictObject({
       type: z.literal('offset').describe('Records are counted.'),
-      param: parameter.default('offset').describe('Parameter with the number of records to pass over. Default offset.'),
-      sizeParam: parameter.default('limit').describe('Parameter with the size of a page. Default limit.'),
-      size: size.default(100).describe('Records on a page. Default 100.'),
+      param: parameter().default('offset').describe('Parameter with the number of records to pass over. Default offset.'),
+      sizeParam: parameter().default('limit').describe('Parameter with the size of a page. Default limit.'),
+      size: size().default(100).describe('Records on a page. Default 100.'),
     }),
     z.strictObject({
       type: z.literal('cursor').describe('Each answer has a token for the next page.'),
-      param: parameter.default('cursor').describe('Parameter that takes the token. Default cursor.'),
-      next: memberPath.default('next').describe('Where the token stands in an answer; the last page has none, null, or an empty text. Default next.'),
-      sizeParam: parameter.optional().describe('Parameter with the size of a page.'),
-      size: size.optional().describe('Records on a page, as asked for with sizeParam.'),
+      param: parameter().default('cursor').describe('Parameter that takes the token. Default cursor.'),
+      next: memberPath().default('next').describe('Where the token stands in an answer; the last page has none, null, or an empty text. Default next.'),
+      sizeParam: parameter().optional().describe('Parameter with the size of a page.'),
+      size: size().optional().describe('Records on a page, as asked for with sizeParam.'),
     }),
     z.strictObject({
       type: z.literal('link').describe('The address of the next page comes with each answer.'),
-      next: memberPath.optional().describe('Where the address stands in an answer. Absent: in the Link header with rel="next" (RFC 8288).'),
-      sizeParam: parameter.optional().describe('Parameter with the size of a page.'),
-      size: size.optional().describe('Records on a page, as asked for with sizeParam.'),
+      next: memberPath().optional().describe('Where the address stands in an answer. Absent: in the Link header with rel="next" (RFC 8288).'),
+      sizeParam: parameter().optional().describe('Parameter with the size of a page.'),
+      size: size().optional().describe('Records on a page, as asked for with sizeParam.'),
     }),
   ]),
 );
@@ -124,13 +125,13 @@ const pagination = lazy(() =>
 const source = lazy(() =>
   z
     .strictObject({
-      path: path.default('').describe('Path below the base, such as `/orders`.'),
-      params: z.record(parameter, z.string()).default({}).describe('Parameters of each request.'),
-      records: memberPath.optional().describe('Where the list of records stands in an answer, such as `data.items`. Absent: the answer itself is the list.'),
+      path: path().default('').describe('Path below the base, such as `/orders`.'),
+      params: z.record(parameter(), z.string()).default({}).describe('Parameters of each request.'),
+      records: memberPath().optional().describe('Where the list of records stands in an answer, such as `data.items`. Absent: the answer itself is the list.'),
       pagination: pagination().prefault({ type: 'none' }).describe('How the API divides its records into pages. Default none.'),
       incremental: z
         .strictObject({
-          param: parameter.describe(
+          param: parameter().describe(
             'Parameter that takes the value of `cursor.column`: the API answers with records that have this value or a later one, such as `updated_since`.',
           ),
           order: z
@@ -140,11 +141,7 @@ const source = lazy(() =>
         })
         .optional()
         .describe('What makes the API answer with new records alone. Needed by every mode but full.'),
-      fields: z
-        .record(
-          z.string().min(1),
-          z.string().refine((text) => parseType(text) !== null, `has to be a type: ${typeWords}`),
-        )
+      fields: fieldTypes()
         .default({})
         .describe(
           'Types of fields by name, such as `decimal(10,2)` or `timestamp(6, zoned)`. What is not named is inferred from the first page; what does not fit is no row.',
@@ -159,7 +156,7 @@ const source = lazy(() =>
 const destination = lazy(() =>
   z
     .strictObject({
-      path: path.describe('Path below the base. Names in braces are columns of the record: `/orders/{id}`.'),
+      path: path().describe('Path below the base. Names in braces are columns of the record: `/orders/{id}`.'),
       method: z.enum(['POST', 'PUT', 'PATCH']).optional().describe('Default: PUT where the path names a column, POST otherwise.'),
       recordsPerCall: z
         .int()
@@ -168,16 +165,16 @@ const destination = lazy(() =>
         .default(1)
         .describe('Records sent in one request, at most. 1: each record is an object of its own. Above: a list. Default 1.'),
       wrap: z.string().min(1).optional().describe('Member of an object that holds the record or the list. Absent: the body is the record or the list.'),
-      idempotencyHeader: headerName
+      idempotencyHeader: headerName()
         .default('Idempotency-Key')
         .describe('Header with a key that is the same when the same records are sent again. Default Idempotency-Key.'),
-      failures: memberPath
+      failures: memberPath()
         .optional()
         .describe(
           'Where an answer lists the records that it refused: their index, or objects with a member index. Without it the whole request passes or fails by its status, and 207 by the status of each item.',
         ),
       delete: z
-        .strictObject({ path: path.describe('Path of one record, such as `/orders/{id}`.') })
+        .strictObject({ path: path().describe('Path of one record, such as `/orders/{id}`.') })
         .optional()
         .describe('Where a DELETE goes for each deleted record; needed for `deletes: hard`.'),
     })

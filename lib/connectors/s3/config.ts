@@ -1,7 +1,6 @@
 import * as z from 'zod';
-import { parseType, typeWords } from '../../values/parse-type.ts';
 import type { ConnectorConfig } from '../connector.ts';
-import { lazy, lazySchemas } from '../lazy-schemas.ts';
+import { fieldTypes, lazy, lazySchemas } from '../lazy-schemas.ts';
 import { partitionFault } from './partition-template.ts';
 
 const connection = lazy(() =>
@@ -24,12 +23,11 @@ const connection = lazy(() =>
 );
 
 const format = z.enum(['jsonl', 'csv', 'parquet']);
-const fieldTypes = z
-  .record(
-    z.string().min(1),
-    z.string().refine((text) => parseType(text) !== null, `has to be a type such as ${typeWords}`),
-  )
-  .describe('Types of fields by name: `int64`, `decimal(10,2)`, `timestamp(6, zoned)`, … What is not named is inferred; what does not fit is no row.');
+const typed = lazy(() =>
+  fieldTypes().describe(
+    'Types of fields by name: `int64`, `decimal(10,2)`, `timestamp(6, zoned)`, … What is not named is inferred; what does not fit is no row.',
+  ),
+);
 
 const source = lazy(() =>
   z
@@ -54,7 +52,7 @@ const source = lazy(() =>
         .default(',')
         .describe('Between the values of a CSV line. Default a comma.'),
       header: z.boolean().default(true).describe('CSV: the first line has the names of the columns; otherwise they are column1, column2, … Default true.'),
-      fields: fieldTypes.optional(),
+      fields: typed().optional(),
     })
     .superRefine(({ format: read, delimiter, header }, context) => {
       if (read === 'auto' || read === 'csv') return;
