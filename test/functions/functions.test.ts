@@ -43,6 +43,18 @@ await describeWith(['etcd'], 'functions as processes over etcd', () => {
       for (const name of ['Failed', 'Skipped', 'Retries', 'RowsDeleted', 'RowsDeadLettered']) expect(metrics).not.toHaveProperty(name);
     });
 
+    it('knows cron patterns, and what is none', async () => {
+      await using own = await World.start();
+      await own.sync('nightly', 3, { every: undefined, cron: '30 2 * * *', timezone: 'Europe/Rome' });
+      const { result, text } = await own.invoke('sync', { sync: 'nightly' });
+      expect(result, text).toMatchObject({ status: 'succeeded', written: 3 });
+      await own.sync('never', 1, { every: undefined, cron: '61 2 * * *' });
+      expect((await own.invoke('sync', { sync: 'never' })).failure).toMatchObject({
+        type: 'CONFIG_INVALID',
+        message: expect.stringContaining('syncs[1].cron: is no cron pattern (minute hour day month weekday): Invalid value for minute: 61'),
+      });
+    });
+
     it('hands a trace to the daemon where tracing is on: its part is found by sync, run and outcome', async () => {
       const parts: string[] = [];
       const daemon = createSocket('udp4', (message) => parts.push(message.toString()));

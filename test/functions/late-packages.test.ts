@@ -101,6 +101,7 @@ describe('packages that stand apart', () => {
     expect(schema['~standard'].vendor).toBe('zod');
     expect(schema.shape.name.unwrap().maxLength).toBe(4);
     expect(() => schema.toJSONSchema()).toThrow('JSON Schemas were left out of this bundle');
+    expect(() => z.string().email()).toThrow('email of zod was left out of this bundle');
     expect(() => z.toJSONSchema(schema)).toThrow('JSON Schemas were left out of this bundle');
   });
 

@@ -1,5 +1,6 @@
 /**
- * What drivers load with themselves and few syncs ever use. Each stands in a file of its own beside the code, read as something of it is asked for the first time: a cold start neither reads nor parses it.
+ * What drivers load with themselves and few syncs ever use, and patterns of cron, which many syncs have none of. Each stands in a file of its own beside the code, read as something of it is asked for the first
+ * time: a cold start neither reads nor parses it.
  */
 import { type BuildResult, build as bundle, type Plugin } from 'esbuild';
 import { lazyTables } from './lazy-tables.ts';
@@ -11,6 +12,8 @@ interface Late {
   readonly filter: RegExp;
   /** Name of the file. */
   readonly name: string;
+  /** The one class that our own code imports of it, where it is not a driver that requires it. */
+  readonly imported?: string;
 }
 
 const late: readonly Late[] = [
@@ -21,6 +24,7 @@ const late: readonly Late[] = [
   { driver: 'mysql2', importer: /[\\/]mysql2[\\/]lib[\\/]/, filter: /[\\/]constants[\\/]errors\.js$/, name: 'mysql2-errors' },
   // Dates that are sent as dates
   { driver: 'tedious', importer: /[\\/]tedious[\\/]lib[\\/]data-types[\\/]/, filter: /^@js-joda\/core$/, name: 'js-joda' },
+  { driver: '', importer: /[\\/]lib[\\/](config|engine)[\\/]\w+\.ts$/, filter: /^croner$/, name: 'croner', imported: 'Cron' },
 ];
 
 /** Compiled imports look for `__esModule` at once: none of these is compiled from ESM, and asking them would load them. */
@@ -29,6 +33,11 @@ module.exports = new Proxy(Object.freeze({}), {
   get: (_, key) => (key === '__esModule' ? undefined : (loaded ??= require('./${name}.cjs'))[key]),
   has: (_, key) => key in (loaded ??= require('./${name}.cjs')),
 });`;
+
+const classLoader = (name: string, imported: string): string => `let loaded;
+export class ${imported} {
+  constructor(...given) { return new (loaded ??= require('./${name}.cjs')).${imported}(...given); }
+}`;
 
 export function latePackages(): Plugin {
   return {
@@ -58,15 +67,19 @@ export function latePackages(): Plugin {
         });
       for (const rule of late)
         build.onResolve({ filter: rule.filter }, async ({ path: asked, kind, importer, resolveDir, pluginData }) => {
-          if (pluginData === 'resolving' || kind !== 'require-call' || !rule.importer.test(importer)) return null;
+          if (pluginData === 'resolving' || kind !== (rule.imported === undefined ? 'require-call' : 'import-statement') || !rule.importer.test(importer))
+            return null;
           const { path: file, errors, warnings } = await build.resolve(asked, { kind, importer, resolveDir, pluginData: 'resolving' });
           if (errors.length > 0) return { errors, warnings };
           applied.add(rule);
           if (!files.has(rule.name)) files.set(rule.name, apart(file, rule.name));
-          return { path: rule.name, namespace: 'late-package' };
+          return { path: rule.name, namespace: 'late-package', pluginData: rule.imported };
         });
       build.onResolve({ filter: /^\.\/.*\.cjs$/, namespace: 'late-package' }, ({ path: file }) => ({ path: file, external: true }));
-      build.onLoad({ filter: /.*/, namespace: 'late-package' }, ({ path: name }) => ({ contents: loader(name), loader: 'js' }));
+      build.onLoad({ filter: /.*/, namespace: 'late-package' }, ({ path: name, pluginData: imported }: { path: string; pluginData?: string }) => ({
+        contents: imported === undefined ? loader(name) : classLoader(name, imported),
+        loader: 'js',
+      }));
       build.onEnd(async ({ metafile, outputFiles }) => {
         const inputs = Object.keys(metafile?.inputs ?? {});
         for (const part of await Promise.all(files.values())) {

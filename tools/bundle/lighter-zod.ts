@@ -1,6 +1,6 @@
 /**
  * zod, as functions need it. What makes JSON Schemas, which `idra schema` alone does, stays out. A schema is described for those alone, by a copy of itself that costs as much as the making of it: in a
- * function it stays as it is.
+ * function it stays as it is. Formats of texts (`z.string().email()` and two dozen more) hang on every text's schema, whoever uses them; ours are patterns of our own.
  */
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -8,6 +8,8 @@ import path from 'node:path';
 import type { Plugin } from 'esbuild';
 
 const known = /describe\(description\) \{\s*const cl = this\.clone\(\);\s*core\.globalRegistry\.add\(cl, \{ description \}\);\s*return cl;\s*\}/;
+
+const formats = /\n {4}(\w+)\(params\) \{\s*return this\.check\(core\._\w+\(Zod\w+, params\)\);\s*\},/g;
 
 const folder = path.join(path.dirname(createRequire(import.meta.url).resolve('zod/package.json')), 'v4');
 const files = {
@@ -30,11 +32,12 @@ async function refusing(file: string): Promise<string> {
     export { ${refused.join(', ')} };`;
 }
 
-async function undescribed(): Promise<string> {
+async function lighterSchemas(): Promise<string> {
   const source = await readFile(files.schemas, 'utf8');
-  if (!known.test(source))
-    throw new Error(`${files.schemas} does not describe a schema as this build knows it: look at it and correct tools/bundle/lighter-zod.ts`);
-  return source.replace(known, 'describe() { return this; }');
+  if (!known.test(source) || source.match(formats) === null)
+    throw new Error(`${files.schemas} does not make schemas as this build knows it: look at it and correct tools/bundle/lighter-zod.ts`);
+  const refuse = "function leftOut(name) { throw new Error(name + ' of zod was left out of this bundle: see tools/bundle/lighter-zod.ts'); }\n";
+  return refuse + source.replace(known, 'describe() { return this; }').replace(formats, "\n$1() { leftOut('$1'); },");
 }
 
 export function lighterZod(): Plugin {
@@ -50,7 +53,7 @@ export function lighterZod(): Plugin {
         loader: 'js',
         resolveDir: path.dirname(file),
       }));
-      build.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]classic[\\/]schemas\.js$/ }, async () => ({ contents: await undescribed(), loader: 'js' }));
+      build.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]classic[\\/]schemas\.js$/ }, async () => ({ contents: await lighterSchemas(), loader: 'js' }));
     },
   };
 }
