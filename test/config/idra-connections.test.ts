@@ -119,6 +119,17 @@ describe('SQLite', () => {
   });
 });
 
+it.each([
+  ['postgres', translatePostgres, 'host=h user=u password=half canary=1 dbname=d'],
+  ['postgres', translatePostgres, 'postgres://u:123?canary&x=1@h/d'],
+  ['mysql', translateMysql, 'u:p@/x?canary=1@tcp(h:1)'],
+  ['sqlserver', (text: string) => connectorKinds.MssqlGORM?.connect({ connection_string: text } as never, 'source'), 'sqlserver://sa:123?canary=1@h'],
+] as const)('%s: a password that was not quoted or encoded is refused, and no part of it is repeated', (_, translate, text) => {
+  const { faults = [], notes = [] } = translate(text) ?? {};
+  expect(faults).not.toEqual([]);
+  expect([...faults, ...notes].join()).not.toMatch(/canary|half|123/);
+});
+
 describe('the others', () => {
   const connector = {
     ...{ id: '', connector_name: '', connector_source_type: '', connection_string: '', database: '', query: '', table: '', polling_time: 0 },

@@ -79,6 +79,8 @@ export function destinationNames(get: () => Harness): void {
   const roundTrip = async (table: string, name: string): Promise<void> => {
     const harness = get();
     const schema: Schema = { name: table, columns: [column('id', 'int64', false), column(name, { kind: 'string', maxLength: 50 })], key: ['id'] };
+    // A document is an object of JavaScript on its way, which puts what looks like an index before all else
+    const isFirst = harness.schemaless === true && /^(0|[1-9]\d*)$/.test(name);
     const ask = { write: 'upsert', sync: `sync of ${table}`, claim: claimOf(1, { sync: `sync of ${table}` }) } as const;
     await writeAll(
       harness,
@@ -97,7 +99,7 @@ export function destinationNames(get: () => Harness): void {
       ],
       schema.columns,
     );
-    expect(await harness.columns(table)).toEqual(['id', name]);
+    expect(await harness.columns(table)).toEqual(isFirst ? [name, 'id'] : ['id', name]);
     expect(comparableRows(await harness.read(table, schema.columns), schema.columns)).toEqual(expected);
     const read = await readTable(harness, table, { mode: 'id', cursor: { key: ['id'] }, read: { maxRows: 1 } });
     expect(read.schema.columns.map((each) => each.name)).toEqual(['id', name]);
@@ -106,7 +108,7 @@ export function destinationNames(get: () => Harness): void {
     if (destination.max !== undefined) expect(await destination.max([name, 'id'])).toEqual(['two', '2']);
   };
 
-  for (const name of hostile) {
+  for (const name of [...hostile, '0']) {
     it(`takes a table and a column called ${JSON.stringify(name)}`, async () => {
       const table = `${name} ${freshName('')}`;
       if (get().refusesTable?.(table) === true) expect(() => get().destination(table)).toThrow();
@@ -120,8 +122,6 @@ export function destinationNames(get: () => Harness): void {
       fc.asyncProperty(nameParts, nameParts, async (table, name) => {
         const columnName = name.join('').trim();
         fc.pre(columnName !== '' && columnName.toLowerCase() !== 'id' && get().refusesColumn?.(columnName) !== true);
-        // A document is an object of JavaScript on its way, which puts what looks like an index before all else
-        fc.pre(get().schemaless !== true || !/^\d+$/.test(columnName));
         const tableName = `x${table.join('').trim()}${freshName('')}`;
         fc.pre(get().refusesTable?.(tableName) !== true);
         await roundTrip(tableName, columnName);

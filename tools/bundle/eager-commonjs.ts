@@ -5,7 +5,7 @@
 import path from 'node:path';
 import { type OutputFile, transform } from 'esbuild';
 
-/** As the bundler prints a module when it leaves the white space in: nothing within it begins a line like its end. */
+/** As the bundler prints a module when it leaves the white space in. A text of several lines in which one is like its end would cut it short: what is left over is no code, and the build fails. */
 const wrapped = /__commonJS\(\{\n {2}("[^"\n]+")\(([\w$, ]*)\) \{\n([\s\S]*?)\n {2}\}\n\}\)/g;
 const begins = /__commonJS\(\{/g;
 

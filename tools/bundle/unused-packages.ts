@@ -1,7 +1,7 @@
 /**
  * Packages that drivers load with themselves for what no connector of ours asks of them, at a price that each cold start pays. mysql2: certificates for `ssl: 'Amazon RDS'`, where the connector has
- * `sslCa`; pools and servers, where it has one connection. tedious: tokens of Azure and the hash of a Windows login, where the connector logs in by name and password. mssql: requests and transactions, where the connector takes a connection and makes its own. In their place stands what throws
- * as soon as anything of it is used.
+ * `sslCa`; pools and servers, where it has one connection. tedious: tokens of Azure and the hash of a Windows login, where the connector logs in by name and password. mssql: requests and transactions, where the connector takes
+ * a connection and makes its own. In their place stands what throws as soon as anything of it is used.
  */
 import type { Plugin } from 'esbuild';
 

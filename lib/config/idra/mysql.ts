@@ -1,5 +1,5 @@
 /** MySQL connection strings as Go's driver takes them: `user:password@tcp(host:port)/database?name=value&…`. */
-import { filled, literal, port, refused, type TranslatedConnection } from './result.ts';
+import { filled, literal, port, refused, type TranslatedConnection, unknownParameters } from './result.ts';
 
 const tlsModes: ReadonlyMap<string, string> = new Map([
   ['false', 'disable'],
@@ -59,14 +59,15 @@ function unescapePath(text: string): string {
 function readParameters(query: string): { ssl: string | undefined; faults: string[]; notes: string[] } {
   const faults: string[] = [];
   const notes: string[] = [];
+  const unknown: string[] = [];
   let ssl: string | undefined;
   for (const [name, value] of new URLSearchParams(query)) {
     const note = withoutEffect.get(name);
     if (met.test(`${name}=${value}`)) continue;
     if (note !== undefined) notes.push(note);
-    else if (name !== 'tls') faults.push(`the parameter "${name}" has no counterpart: take it out`);
+    else if (name !== 'tls') unknown.push(name);
     else if (tlsModes.has(value)) ssl = tlsModes.get(value);
     else faults.push(`tls has to be one of ${[...tlsModes.keys()].join(', ')} here`);
   }
-  return { ssl, faults, notes };
+  return { ssl, faults: [...faults, ...unknownParameters(unknown, query)], notes };
 }

@@ -1,5 +1,5 @@
 /** Connection strings of the connectors that are no embedded or open-source SQL database. */
-import { filled, literal, refused, type TranslatedConnection } from './result.ts';
+import { filled, literal, refused, type TranslatedConnection, unknownParameters } from './result.ts';
 import type { IdraConnector } from './schema.ts';
 import type { Side } from './translate.ts';
 
@@ -24,6 +24,7 @@ export function translateSqlserver({ connection_string: text }: IdraConnector): 
   const [address = '', query = ''] = text.split('?', 2);
   const faults: string[] = [];
   const notes: string[] = [];
+  const unknown: string[] = [];
   const kept = query.split('&').filter((part) => {
     const [name = '', value = ''] = [...new URLSearchParams(part)][0] ?? [];
     const known = name.toLowerCase();
@@ -32,12 +33,16 @@ export function translateSqlserver({ connection_string: text }: IdraConnector): 
       return false;
     }
     const asksForEncryption = known === 'encrypt' || known === 'trustservercertificate';
-    if (known !== '' && known !== 'database' && !asksForEncryption) faults.push(`the parameter "${name}" has no counterpart: take it out`);
+    if (known !== '' && known !== 'database' && !asksForEncryption) unknown.push(name);
     if (asksForEncryption && !/^(true|false|1|0|yes|no|disable)$/i.test(value)) faults.push(`${name} has to be true or false here`);
     return part !== '';
   });
   const encrypt = kept.some((part) => /^(encrypt|trustservercertificate)=/i.test(part)) ? {} : { ssl: 'require' };
-  return { fields: { type: 'sqlserver', url: literal(kept.length === 0 ? address : `${address}?${kept.join('&')}`), ...encrypt }, faults, notes };
+  return {
+    fields: { type: 'sqlserver', url: literal(kept.length === 0 ? address : `${address}?${kept.join('&')}`), ...encrypt },
+    faults: [...faults, ...unknownParameters(unknown, query)],
+    notes,
+  };
 }
 
 export function translateMongodb({ connection_string: text, database }: IdraConnector): TranslatedConnection {

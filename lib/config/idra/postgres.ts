@@ -1,5 +1,5 @@
 /** PostgreSQL connection strings as Go's driver takes them: `host=… user=… password=…` (libpq's keyword form) and `postgres://…`. */
-import { filled, literal, port, refused, type TranslatedConnection } from './result.ts';
+import { filled, literal, port, refused, type TranslatedConnection, unknownParameters } from './result.ts';
 
 /** Without a mode the connector encrypts where the server can, which is what `prefer` means; `allow` would do with less. */
 const sslModes: ReadonlyMap<string, string | undefined> = new Map([
@@ -19,16 +19,19 @@ const withoutEffect: ReadonlyMap<string, string> = new Map([
 ]);
 
 export function translatePostgres(text: string): TranslatedConnection {
-  const settings = /^postgres(ql)?:\/\//.test(text) ? fromUrl(text) : fromKeywords(text);
+  const isUrl = /^postgres(ql)?:\/\//.test(text);
+  const settings = isUrl ? fromUrl(text) : fromKeywords(text);
   if (typeof settings === 'string') return refused(settings);
   const faults: string[] = [];
   const notes: string[] = [];
+  const unknown: string[] = [];
   for (const name of settings.keys()) {
     const note = withoutEffect.get(name.toLowerCase());
     if (note !== undefined) notes.push(note);
-    else if (!['host', 'port', 'user', 'password', 'dbname', 'sslmode', 'sslrootcert'].includes(name))
-      faults.push(`the setting "${name}" has no counterpart: take it out`);
+    else if (!['host', 'port', 'user', 'password', 'dbname', 'sslmode', 'sslrootcert'].includes(name)) unknown.push(name);
   }
+  if (isUrl) faults.push(...unknownParameters(unknown, text.slice(text.indexOf('?') + 1)));
+  else faults.push(...unknownSettings(unknown, [...settings.keys()]));
   const sslmode = settings.get('sslmode');
   if (sslmode !== undefined && !sslModes.has(sslmode)) faults.push(`sslmode has to be one of ${[...sslModes.keys()].join(', ')} here`);
   const host = settings.get('host') ?? 'localhost';
@@ -45,6 +48,15 @@ export function translatePostgres(text: string): TranslatedConnection {
     sslCa: literal(settings.get('sslrootcert') ?? ''),
   });
   return { fields: { type: 'postgres', ...fields }, faults, notes };
+}
+
+/** A password with blanks that stands without quotes makes its rest look like settings: what comes after a password is not repeated. */
+function unknownSettings(unknown: readonly string[], all: readonly string[]): string[] {
+  const password = all.indexOf('password');
+  const mayBeSecret = (name: string): boolean => password >= 0 && all.indexOf(name) > password;
+  const faults = unknown.filter((name) => !mayBeSecret(name)).map((name) => `the setting "${name}" has no counterpart: take it out`);
+  if (!unknown.some(mayBeSecret)) return faults;
+  return [...faults, 'a setting after the password has no counterpart: take it out, or put a password with blanks into single quotes'];
 }
 
 /** `key = value` pairs; a value with blanks stands in single quotes, a backslash takes the next character as it is (PostgreSQL manual, 34.1.1.1). */

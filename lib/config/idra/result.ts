@@ -15,6 +15,12 @@ export function refused(...faults: string[]): TranslatedConnection {
   return { fields: {}, faults, notes: [] };
 }
 
+/** Faults for parameters that are not known. A `?` in a password that is not encoded makes its rest look like parameters, with the @ after it: then none is repeated. */
+export function unknownParameters(names: readonly string[], query: string): string[] {
+  if (names.length === 0 || !query.includes('@')) return names.map((name) => `the parameter "${name}" has no counterpart: take it out`);
+  return ['has parameters without a counterpart before its last @: write a ? or / of the password as %3F or %2F'];
+}
+
 /** A literal `${` in Idra's file is just that; references to the environment and to secrets may be put into it all the same. */
 export function literal(text: string): string {
   return hasReference(text) ? text : text.replaceAll('${', () => '$${');

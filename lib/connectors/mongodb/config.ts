@@ -13,11 +13,11 @@ const connection = lazy(() =>
   }),
 );
 
-const collection = z.string().min(1);
+const collection = lazy(() => z.string().min(1));
 
 const source = lazy(() =>
   z.strictObject({
-    collection: collection.describe('Collection or view to read.'),
+    collection: collection().describe('Collection or view to read.'),
     fields: fieldTypes()
       .optional()
       .describe(
@@ -28,7 +28,7 @@ const source = lazy(() =>
 
 const destination = lazy(() =>
   z.strictObject({
-    collection: collection
+    collection: collection()
       // https://www.mongodb.com/docs/manual/reference/limits/#mongodb-limit-Restriction-on-Collection-Names
       .regex(
         /^(?!\.|system\.)(?!.*\.(\.|$))[^$\0]+$/s,

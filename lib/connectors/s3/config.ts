@@ -22,13 +22,6 @@ const connection = lazy(() =>
   }),
 );
 
-const format = z.enum(['jsonl', 'csv', 'parquet']);
-const typed = lazy(() =>
-  fieldTypes().describe(
-    'Types of fields by name: `int64`, `decimal(10,2)`, `timestamp(6, zoned)`, … What is not named is inferred; what does not fit is no row.',
-  ),
-);
-
 const source = lazy(() =>
   z
     .strictObject({
@@ -52,7 +45,9 @@ const source = lazy(() =>
         .default(',')
         .describe('Between the values of a CSV line. Default a comma.'),
       header: z.boolean().default(true).describe('CSV: the first line has the names of the columns; otherwise they are column1, column2, … Default true.'),
-      fields: typed().optional(),
+      fields: fieldTypes()
+        .optional()
+        .describe('Types of fields by name: `int64`, `decimal(10,2)`, `timestamp(6, zoned)`, … What is not named is inferred; what does not fit is no row.'),
     })
     .superRefine(({ format: read, delimiter, header }, context) => {
       if (read === 'auto' || read === 'csv') return;
@@ -71,7 +66,7 @@ const destination = lazy(() =>
         .string()
         .regex(/^[^/]/, 'has to name a prefix such as orders/, without a slash before it')
         .describe('Prefix under which objects are written, such as `orders/`. A closing slash is added.'),
-      format: format.default('jsonl').describe('Default jsonl.'),
+      format: z.enum(['jsonl', 'csv', 'parquet']).default('jsonl').describe('Default jsonl.'),
       compression: z.enum(['none', 'gzip', 'zstd', 'snappy']).optional().describe('Default none; snappy with Parquet, which alone has it.'),
       partition: z
         .string()
