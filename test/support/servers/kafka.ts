@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
-import '../../../lib/connectors/kafka/request-queue.ts';
+import { openCluster } from '../../../lib/connectors/kafka/client.ts';
 import { startContainer } from './container.ts';
 import { type Artifact, classPath, fetchJars, javaOptions } from './java.ts';
 import { freePort } from './ports.ts';
@@ -27,6 +27,22 @@ async function version(brokers: string): Promise<string> {
     return `Kafka (${known.length} broker${known.length === 1 ? '' : 's'})`;
   } finally {
     await admin.disconnect();
+  }
+}
+
+/**
+ * The first transaction and the first group of a cluster make the broker create the topic of each, which takes a busy machine longer than the driver waits: a broker is ready once it coordinates both.
+ */
+async function coordinates(brokers: string): Promise<void> {
+  const client = new Kafka({ brokers: brokers.split(','), logLevel: logLevel.NOTHING, connectionTimeout: 3_000, retry: { retries: 1 } });
+  const producer = client.producer({ transactionalId: 'idra-ready', maxInFlightRequests: 1, allowAutoTopicCreation: false });
+  const cluster = await openCluster(client, new AbortController().signal);
+  try {
+    await producer.connect();
+    await (await producer.transaction()).abort();
+    await cluster.findGroupCoordinator({ groupId: 'idra-ready' });
+  } finally {
+    await Promise.all([producer.disconnect(), cluster.disconnect()]);
   }
 }
 
@@ -138,7 +154,14 @@ export async function configureKafka(brokers: string, ...parameters: string[]): 
 
 /** A broker of one's own, for tests that kill, pause or restart it. The jars must have been fetched, as `describeWith(['kafka'], …)` does. */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaBroker> {
-  return startNode({ id: 1, roles: 'broker,controller', cluster: clusterId(), controllerPort: await freePort(), replicas: 1 }, options);
+  const broker = await startNode({ id: 1, roles: 'broker,controller', cluster: clusterId(), controllerPort: await freePort(), replicas: 1 }, options);
+  try {
+    await broker.process.ready(() => coordinates(broker.url));
+    return broker;
+  } catch (error) {
+    await broker[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 /** Two brokers that keep two replicas of all there is; the first is the controller as well, so the second is the one to kill. What it led moves after two seconds. */
@@ -149,6 +172,7 @@ export async function startKafkaPair(): Promise<AsyncDisposable & { readonly url
     const both = { cluster: clusterId(), controllerPort: await freePort(), replicas: 2 };
     const first = stack.use(await startNode({ id: 1, roles: 'broker,controller', ...both }, { settings }));
     const second = stack.use(await startNode({ id: 2, roles: 'broker', ...both }, { settings }));
+    await first.process.ready(() => coordinates(first.url));
     return { url: `${first.url},${second.url}`, second: second.process, [Symbol.asyncDispose]: () => stack.disposeAsync() };
   } catch (error) {
     await stack.disposeAsync();
