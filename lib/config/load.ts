@@ -23,10 +23,13 @@ export const defaultFiles = ['syncs.yaml', 'syncs.yml', 'syncs.json'] as const;
 
 const maxBytes = 10 * 1024 ** 2;
 
+/** Looks at definitions that are sound, for what only some uses of them ask for. */
+export type FurtherCheck = (definitions: Definitions, collector: Collector) => void;
+
 /** Reads `path`, or the first of `defaultFiles` in the current folder. Throws DefinitionsError with every fault. */
-export async function loadDefinitions(path?: string): Promise<LoadedDefinitions> {
+export async function loadDefinitions(path?: string, further?: FurtherCheck): Promise<LoadedDefinitions> {
   const file = path ?? (await findDefault());
-  return parseDefinitions(await readText(file), file);
+  return parseDefinitions(await readText(file), file, further);
 }
 
 async function findDefault(): Promise<string> {
@@ -68,7 +71,7 @@ function whole(file: string, message: string): Fault {
 }
 
 /** `origin` is what messages call the text: a file's path, a key of etcd. Throws DefinitionsError with every fault. */
-export function parseDefinitions(text: string, origin: string): LoadedDefinitions {
+export function parseDefinitions(text: string, origin: string, further?: FurtherCheck): LoadedDefinitions {
   const document = readDocument(text);
   if (document.faults.length > 0) throw new DefinitionsError(document.faults.map((fault) => ({ file: origin, path: '', ...fault })));
   if (document.value === null || document.value === undefined) throw new DefinitionsError([whole(origin, 'is empty')]);
@@ -78,12 +81,17 @@ export function parseDefinitions(text: string, origin: string): LoadedDefinition
     const collector = new Collector(origin, document.locate, translated.origin);
     collector.faults.push(...own.faults);
     collector.warnings.push(...own.warnings);
-    return build(translated.value, collector, origin);
+    return build(translated.value, collector, { origin, further });
   }
-  return build(document.value, new Collector(origin, document.locate), origin);
+  return build(document.value, new Collector(origin, document.locate), { origin, further });
 }
 
-function build(value: unknown, collector: Collector, origin: string): LoadedDefinitions {
+interface BuildOptions {
+  readonly origin: string;
+  readonly further: FurtherCheck | undefined;
+}
+
+function build(value: unknown, collector: Collector, { origin, further }: BuildOptions): LoadedDefinitions {
   if (!isObject(value)) throw new DefinitionsError([whole(origin, 'has to be an object with the fields connections and syncs')]);
   for (const field of Object.keys(value)) {
     if (!Object.hasOwn(fileFields, field) && !field.startsWith('x-'))
@@ -98,13 +106,14 @@ function build(value: unknown, collector: Collector, origin: string): LoadedDefi
   }
   const drafts = Object.values(section(value, 'syncs', collector)).flatMap((raw, index) => parseSync(raw, { index, connections, collector }) ?? []);
   checkTogether(drafts, collector);
-  if (collector.faults.length > 0) throw new DefinitionsError(collector.faults);
-  return {
+  const definitions: Definitions = {
     origin,
     connections: Object.fromEntries([...connections].map(([name, { definition }]) => [name, definition])),
     syncs: drafts.map((draft) => draft.definition),
-    warnings: collector.warnings.toSorted((a, b) => a.line - b.line || a.column - b.column),
   };
+  if (collector.faults.length === 0) further?.(definitions, collector);
+  if (collector.faults.length > 0) throw new DefinitionsError(collector.faults);
+  return { ...definitions, warnings: collector.warnings.toSorted((a, b) => a.line - b.line || a.column - b.column) };
 }
 
 function section(value: Record<string, unknown>, field: 'connections' | 'syncs', collector: Collector): object {
