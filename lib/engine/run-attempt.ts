@@ -87,7 +87,8 @@ async function claimAndTransfer(open: Open): Promise<TransferEnd> {
   await using writer = await destination.open(target, claim);
   const { cursor, batchId } = writer.committed;
   const origin = originOf(definition, { store: identity, table: target.schema.name });
-  const isMisplaced = cursor !== null && (isStaged(batchId) !== (definition.write === 'replace') || isOfAnotherPass(batchId, definition, origin));
+  const isMisplaced = cursor !== null && (run.anew || isStaged(batchId) !== (definition.write === 'replace') || isOfAnotherPass(batchId, definition, origin));
+  run.anew = false;
   const at = isMisplaced ? null : await position(open, { start, writer, schema, target: target.schema, stored: stored?.cursor ?? null });
   // Awaited here: the writer is disposed of where this scope ends.
   return await transfer(open, { writer, schema, target, epoch, origin, revision, from: at, seed: start.kind === 'seed', isMisplaced });

@@ -34,6 +34,10 @@ export class Run {
   retries = 0;
   /** What the user has chosen in place of a position, until it is stored. */
   unseeded: Extract<Start, { readonly kind: 'seed' }> | null = null;
+  /** The open pass is to begin anew, whatever position it has come to. */
+  anew = false;
+  /** The source has refused the position, and the run has gone another way: once. */
+  repositioned = false;
   #lastProgressAt = 0;
 
   constructor(definition: SyncDefinition, options: RunOptions) {
@@ -91,6 +95,22 @@ async function openEnds(definition: SyncDefinition, deps: EngineDeps, fresh: boo
 }
 
 /**
+ * Whether a run whose position the source refuses may go on without it. A full pass that replaces or upserts loses nothing and doubles nothing by beginning anew. What the user has chosen for a position
+ * that is gone (`existing`) counts here as it does in reconcile.ts; a position of something else (CURSOR_INVALID) speaks of a mistake in the definition, for which nothing is emptied.
+ */
+function goesAnotherWay(run: Run, { code }: SyncError): boolean {
+  const { existing = 'refuse' } = run.options;
+  const { mode, write } = run.definition;
+  if (run.repositioned || (code !== 'RESYNC_REQUIRED' && code !== 'CURSOR_INVALID')) return false;
+  if (code === 'RESYNC_REQUIRED' && write !== 'replace' && (existing === 'replace' || existing === 'max'))
+    run.unseeded = { kind: 'seed', choice: existing, raiseEpoch: false };
+  else if (mode === 'full' && write !== 'insert') run.anew = true;
+  else return false;
+  run.repositioned = true;
+  return true;
+}
+
+/**
  * Attempts until the source is caught up, the run is asked to stop, or it fails for good. After a passing fault (`retry` is not `never`) everything is opened anew, claimed again with the same fence
  * and read from the destination's own position: that is the answer to every ambiguous outcome. Fruitless attempts are bounded.
  */
@@ -115,6 +135,10 @@ async function attempts(
         refreshed = true;
         run.retries += 1;
         ends = await openEnds(definition, deps, true);
+        continue;
+      }
+      if (goesAnotherWay(run, error)) {
+        run.retries += 1;
         continue;
       }
       // Without the lock there is nothing to try again: whoever holds it now goes on.

@@ -12,7 +12,7 @@ import { definition } from './samples.ts';
 
 /** What takes the place of the SQLite ends, or is put around them. */
 export interface PairOptions {
-  readonly source?: Source;
+  readonly source?: Source | ((real: Source) => Source);
   readonly destination?: (real: Destination) => Destination;
 }
 
@@ -41,7 +41,8 @@ export async function pair({ source, destination }: PairOptions = {}): Promise<P
         ...opened,
         connector: {
           ...connector,
-          openSource: async (...about) => source ?? connector.openSource(...about),
+          openSource: async (...about) =>
+            typeof source === 'function' ? source(await connector.openSource(...about)) : (source ?? connector.openSource(...about)),
           openDestination: async (...about) => {
             const real = await connector.openDestination(...about);
             return destination === undefined ? real : destination(real);

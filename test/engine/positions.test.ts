@@ -129,6 +129,48 @@ it('a reset makes the next run begin at the beginning, also where the table is g
   expect(copied(world)).toEqual([1, 2, 3]);
 });
 
+describe('a position that the source refuses', () => {
+  /** The source has lost what follows any position. */
+  const forgetful = (real: Source): Source => ({
+    system: real.system,
+    schema: real.schema,
+    read: (request, abort) => {
+      if (request.from === null) return real.read(request, abort);
+      throw new SyncError('RESYNC_REQUIRED', 'the log was purged');
+    },
+    [Symbol.asyncDispose]: () => real[Symbol.asyncDispose](),
+  });
+  const rows = "CREATE TABLE orders (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO orders VALUES (1, 'a'), (2, 'b'), (3, 'c')";
+
+  it.each(['insert', 'upsert'] as const)('is told, unless everything is to be copied anew with %s', async (write) => {
+    await using world = await pair({ source: forgetful });
+    world.a.exec(rows);
+    expect(await world.run({ write })).toMatchObject({ status: 'succeeded', written: 3 });
+    world.a.exec("DELETE FROM orders WHERE id = 1; INSERT INTO orders VALUES (4, 'd')");
+    for (const existing of ['refuse', 'adopt'] as const)
+      expect(await world.run({ write }, { existing })).toMatchObject({ status: 'failed', error: { code: 'RESYNC_REQUIRED' } });
+    expect(copied(world)).toEqual([1, 2, 3]);
+    expect(await world.run({ write }, { existing: 'replace' })).toMatchObject({ status: 'succeeded', written: 3 });
+    expect(copied(world)).toEqual([2, 3, 4]);
+  });
+
+  it.each([
+    ['replace', [1, 2, 3]],
+    ['upsert', [1, 2, 3]],
+  ] as const)('makes a full pass begin anew with %s', async (write, expected) => {
+    await using world = await pair({ source: forgetful });
+    world.a.exec(rows);
+    const stop = new AbortController();
+    const onProgress: RunOptions['onProgress'] = ({ phase }) => {
+      if (phase === 'committing') stop.abort();
+    };
+    const pass = { ...full, write, batch: { rows: 2, bytes: 1_000_000 } };
+    expect(await world.run(pass, { signal: stop.signal, onProgress })).toMatchObject({ caughtUp: false, cursor: expect.any(String) });
+    expect(await world.run(pass)).toMatchObject({ status: 'succeeded', caughtUp: true, written: 3, retries: 1 });
+    expect(copied(world)).toEqual(expected);
+  });
+});
+
 describe('a pass that replaces', () => {
   /** Six rows, of which the first two are committed. */
   async function halfWay(write: 'replace' | 'upsert'): Promise<Pair> {
