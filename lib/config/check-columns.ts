@@ -80,10 +80,13 @@ function checkNeeded({ parsed, definition }: Draft, report: Report): void {
   }
 }
 
+/** As far as the definition alone says it. */
+const upsertKey = ({ key, cursor }: Draft['definition']): readonly string[] => (key.length > 0 ? key : cursor.key);
+
 function checkMask({ parsed, definition }: Draft, report: Report): void {
   for (const [name, rule] of Object.entries(parsed.mask)) {
     const path = ['mask', name];
-    if (definition.write === 'upsert' && definition.key.includes(name) && rule !== 'sha256') {
+    if (definition.write === 'upsert' && upsertKey(definition).includes(name) && rule !== 'sha256') {
       report(['mask', 'key', 'cursor', 'write', 'mode'], path, `${rule} on a key column makes different rows one row; sha256 keeps them apart`);
     }
     if (definition.mode.startsWith('lastDestination') && name === definition.cursor.column) {

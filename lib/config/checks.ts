@@ -105,7 +105,7 @@ function warn({ parsed, definition }: Draft, add: Report): void {
   if (mode === 'full' && write === undefined) {
     add(['mode', 'write'], [], 'reads everything on each run and adds it to what is there (mode full, write insert): write replace or upsert keeps one copy');
   }
-  if (mode === 'timestamp' && definition.key.length === 0) {
+  if (mode === 'timestamp' && definition.key.length === 0 && definition.cursor.key.length === 0) {
     add(['mode', 'cursor', 'key'], ['cursor'], 'has no key: rows of the same timestamp are read and committed as one group, however large it is');
   }
   if (cursorModes.has(mode)) return;

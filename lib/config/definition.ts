@@ -34,7 +34,7 @@ export interface SyncDefinition {
   readonly mask: Readonly<Record<string, MaskRule>>;
   readonly mode: Mode;
   readonly cursor: CursorSpec;
-  /** What an upsert goes by, in the source's names: `key`, else `cursor.key`; empty: the source's own key. */
+  /** What an upsert goes by, in the source's names, as `key` says; empty: see `outputSchema`. */
   readonly key: readonly string[];
   readonly write: WriteMode;
   readonly deletes: DeleteMode;

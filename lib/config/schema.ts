@@ -124,7 +124,9 @@ export const syncSchema = z.strictObject({
   cursor: cursor.default({ lookback: 0, nulls: 'refuse' }).describe('How new rows are told from old ones.'),
   key: columnOrList
     .optional()
-    .describe('Source column or columns that identify a row; what an upsert goes by. Default: `cursor.key`, else the key that the source declares.'),
+    .describe(
+      'Source column or columns that identify a row; what an upsert goes by. Default: `cursor.key`, unless the source has keys and none of them is within it; else the key that the source declares.',
+    ),
   write: z
     .enum(writeModes)
     .optional()

@@ -113,7 +113,7 @@ function define(parsed: ParsedSync, ends: Record<'source' | 'destination', ReadE
     mask: parsed.mask,
     mode: parsed.mode,
     cursor: { ...(cursor.column === undefined ? {} : { column: cursor.column }), key: cursorKey, lookbackSeconds: cursor.lookback / 1000, nulls: cursor.nulls },
-    key: parsed.key ?? cursorKey,
+    key: parsed.key ?? [],
     write: parsed.write ?? defaultWrite(parsed, ends.destination.connection),
     deletes: parsed.deletes ?? defaultDeletes(ends.source.connection, ends.destination.connection),
     softDeleteColumn: parsed.softDeleteColumn ?? '_deleted_at',

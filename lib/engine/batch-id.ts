@@ -13,9 +13,13 @@ export interface Origin {
 
 /** `store`: the coordination store's identity. `table`: as the destination calls it. */
 export function originOf(definition: SyncDefinition, { store, table }: { readonly store: string; readonly table: string }): Origin {
-  const { source, columns, where, mask, key } = definition;
+  const { source, columns, where, mask, key, cursor } = definition;
   const digits = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 8);
-  return { store: digits(store), table: digits(table), rows: digits(JSON.stringify([source.options, columns, where, mask, key])) };
+  return {
+    store: digits(store),
+    table: digits(table),
+    rows: digits(JSON.stringify([source.options, columns, where, mask, key.length > 0 ? key : cursor.key])),
+  };
 }
 
 /**

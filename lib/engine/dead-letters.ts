@@ -68,8 +68,20 @@ async function replayUnder(run: Run, deps: EngineDeps, { from, to, lock }: Repla
   await using source = await from.connector.openSource(from.connection, sourceRequest(definition, to.system), options.signal);
   await using destination = await to.connector.openDestination(to.connection, destinationRequest(definition, '0', { from, to }), options.signal);
   const schema = outputSchema(source.schema, definition);
-  const target = await destination.prepare(schema);
   const letters = await lettersOf(destination, definition);
+  // A table that were made here would pass for the one that is missing, and the next run would go on behind rows that are gone
+  const { existed, schema: found } = await destination.prepare(schema, { dryRun: true });
+  if (letters.length > 0 && !existed) {
+    throw new SyncError(
+      'RESYNC_REQUIRED',
+      `${found.name} is not there: the rows beside those that were set aside are gone with it. Run the sync first; it names the choices.`,
+      {
+        sync: definition.name,
+        table: found.name,
+      },
+    );
+  }
+  const target = await destination.prepare(schema);
   const epoch = await deps.coordination.epoch.get();
   const origin = originOf(definition, { store: await deps.coordination.identity.get(), table: target.schema.name });
   await using writer = await destination.open(target, { sync: definition.name, shard: '0', epoch, fence: lock.fence, enforced: true });

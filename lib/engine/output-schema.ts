@@ -24,7 +24,8 @@ export function outputSchema(source: Schema, definition: SyncDefinition): Schema
   const { name: sync, mask } = definition;
   for (const name of Object.keys(rename)) known(source, name, 'columns.rename', sync);
   for (const name of Object.keys(mask)) known(source, name, 'mask', sync);
-  const wanted = definition.key.length > 0 ? definition.key : definition.cursor.key.length > 0 ? definition.cursor.key : source.key;
+  // A source whose catalogue has keys says itself whether the tiebreak is one: two rows that share it would become one
+  const wanted = [definition.key, source.key, definition.cursor.key].find((key) => key.length > 0) ?? [];
   for (const name of wanted) known(source, name, 'key', sync);
   if (definition.write === 'upsert' && wanted.length === 0) {
     throw new SyncError(

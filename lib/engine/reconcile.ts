@@ -10,6 +10,7 @@
  * | seq n                 | no checkpoint       | refused: the store was wiped                                                      |
  * | seq n, by another store | a checkpoint      | refused: another deployment has a sync of the same name                           |
  * | seq n, fence ≥ ours   | any                 | refused: the store went back in time                                              |
+ * | seq n, no position, rows | any              | refused for an insert in a mode that goes by position: it would add them once more |
  * | seq n                 | seq m, m ≤ n        | at the destination's cursor                                                       |
  * | seq n                 | seq m, m > n        | at the destination's cursor: it was restored, and the source still has what follows (or says `RESYNC_REQUIRED`) |
  *
@@ -80,6 +81,13 @@ function problem(findings: Findings): { code: ErrorCode; what: string; raiseEpoc
         what: `Sync ${sync} has committed ${state.seq} batches up to a position, but not to ${table}: the rows before the position are in a table of another name. Either the definition named that one, or another definition has a sync of the same name; then give one of them another name.`,
       };
     }
+    if (checkpoint !== null && state.cursor === null && target.hasRows && write === 'insert' && mode !== 'full') {
+      return {
+        code: 'CHECKPOINT_MISSING',
+        raiseEpoch: false,
+        what: `${table} holds rows, and sync ${sync}, which has run in another mode before, has no position behind them: inserting from the beginning would double them.`,
+      };
+    }
     if (checkpoint !== null) return null;
     return {
       code: 'CHECKPOINT_MISSING',
@@ -104,10 +112,23 @@ function problem(findings: Findings): { code: ErrorCode; what: string; raiseEpoc
   return null;
 }
 
+/**
+ * Whether the user's choice counts although nothing forbids to go on: an upsert finds rows that it has not written, or none is left of those before the position. A sync that is level with its
+ * table is not begun anew by it.
+ */
+function isAsked(findings: Findings): findings is Findings & { readonly existing: 'max' | 'replace' } {
+  const { definition, state, target, existing } = findings;
+  const { mode, write } = definition;
+  if (write === 'replace' || mode === 'lastDestinationId' || mode === 'lastDestinationTimestamp') return false;
+  if (existing !== 'replace' && (existing !== 'max' || mode === 'full' || mode === 'stream')) return false;
+  if (state === null || state.seq === 0n) return target.hasRows;
+  return state.cursor !== null && !target.hasRows;
+}
+
 /** Throws `STORE_REWOUND`, `CHECKPOINT_MISSING` or `RESYNC_REQUIRED` with the choices, unless one of them was made. */
 export function reconcile(findings: Findings): Start {
   const found = problem(findings);
-  if (found === null) return { kind: 'resume' };
+  if (found === null) return isAsked(findings) ? { kind: 'seed', choice: findings.existing, raiseEpoch: false } : { kind: 'resume' };
   if (findings.existing !== 'refuse') return { kind: 'seed', choice: findings.existing, raiseEpoch: found.raiseEpoch };
   throw new SyncError(found.code, `${found.what} ${choices}`, { sync: findings.definition.name, table: findings.target.schema.name });
 }

@@ -25,7 +25,7 @@ describe('a definitions file', () => {
         mask: { email: 'sha256', phone: 'null' },
         mode: 'timestamp',
         cursor: { column: 'updated_at', key: ['id'], lookbackSeconds: 0, nulls: 'refuse' },
-        key: ['id'],
+        key: [],
         write: 'upsert',
         deletes: 'ignore',
         softDeleteColumn: '_deleted_at',

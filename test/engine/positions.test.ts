@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Destination, Source } from '../../lib/connectors/connector.ts';
 import { openCoordination } from '../../lib/coordination/coordination.ts';
+import { replayDeadLetters } from '../../lib/engine/dead-letters.ts';
 import type { RunOptions } from '../../lib/engine/deps.ts';
 import { planSync } from '../../lib/engine/plan-sync.ts';
 import { destinationMaximum } from '../../lib/engine/position.ts';
@@ -127,6 +128,45 @@ it('a reset makes the next run begin at the beginning, also where the table is g
   expect(await setPosition(definition(), world.deps, { cursor: null, signal })).toMatchObject({ set: true, seq: 2n });
   expect(await world.run()).toMatchObject({ status: 'succeeded', written: 3 });
   expect(copied(world)).toEqual([1, 2, 3]);
+});
+
+it('a replay makes no table: the one that is gone held the rows before the position', async () => {
+  await using world = await pair();
+  world.a.exec('CREATE TABLE orders (id INTEGER PRIMARY KEY, v INT); INSERT INTO orders VALUES (1, 1), (2, -2), (3, 3)');
+  world.b.exec('CREATE TABLE orders (id INTEGER PRIMARY KEY, v INT CHECK (v > 0))');
+  const aside = { onError: 'deadLetter' } as const;
+  expect(await world.run(aside)).toMatchObject({ status: 'succeeded', written: 2, deadLettered: 1 });
+  world.b.exec('DROP TABLE orders');
+  expect(await replayDeadLetters(definition(aside), world.deps, { signal })).toMatchObject({ status: 'failed', error: { code: 'RESYNC_REQUIRED' } });
+  expect(await world.run(aside)).toMatchObject({ status: 'failed', error: { code: 'RESYNC_REQUIRED' } });
+  expect(tables(world)).toEqual([]);
+});
+
+it('an upsert goes by what the catalogue knows to be unique, and not by a tiebreak that repeats', async () => {
+  await using world = await pair();
+  world.a.exec("CREATE TABLE orders (id INT, d TEXT, v TEXT, PRIMARY KEY (id, d)); INSERT INTO orders VALUES (1, '1', 'a'), (1, '2', 'b'), (2, '2', 'c')");
+  const sync = { mode: 'id', write: 'upsert', cursor: { column: 'd', key: ['id'], lookbackSeconds: 0, nulls: 'refuse' } } as const;
+  expect(await world.run(sync)).toMatchObject({ status: 'succeeded', written: 3 });
+  expect(world.b.prepare('SELECT v FROM orders ORDER BY v').pluck().all()).toEqual(['a', 'b', 'c']);
+});
+
+it.each([
+  ['TEXT COLLATE NOCASE', "'a'", "'A'", "'b'"],
+  ['TEXT COLLATE RTRIM', "'a'", "'a '", "'b'"],
+  ['', '1', '1.0', '2'],
+])('a position never stands between values that %s takes for equal', async (type, one, same, next) => {
+  await using world = await pair();
+  world.a.exec(`CREATE TABLE orders (n ${type}, v TEXT); INSERT INTO orders VALUES (${one}, 'a'), (${same}, 'b'), (${one}, 'c'), (${next}, 'd')`);
+  const sync = {
+    columns: { include: ['v'], rename: {} },
+    cursor: { column: 'n', key: [], lookbackSeconds: 0, nulls: 'refuse' },
+    batch: { rows: 1, bytes: 1_000 },
+  } as const;
+  world.b.exec("CREATE TABLE orders (v TEXT CHECK (v <> 'b'))");
+  expect(await world.run(sync)).toMatchObject({ status: 'failed' });
+  world.b.exec('ALTER TABLE orders RENAME TO old; CREATE TABLE orders (v TEXT); INSERT INTO orders SELECT * FROM old; DROP TABLE old');
+  expect(await world.run(sync)).toMatchObject({ status: 'succeeded' });
+  expect(world.b.prepare('SELECT v FROM orders ORDER BY v').pluck().all()).toEqual(['a', 'b', 'c', 'd']);
 });
 
 describe('a position that the source refuses', () => {

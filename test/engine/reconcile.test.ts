@@ -67,6 +67,14 @@ describe('where a run starts', () => {
     expect(codeOf(findings({ target }, { mode: 'lastDestinationId' }))).toBe('resume');
   });
 
+  it('refuses to insert from the beginning where a full pass has written, and lets an upsert', () => {
+    const done = state({ cursor: null });
+    expect(codeOf(findings({ state: done }))).toBe('CHECKPOINT_MISSING');
+    expect(codeOf(findings({ state: done }, { write: 'upsert' }))).toBe('resume');
+    expect(codeOf(findings({ state: done }, { mode: 'full' }))).toBe('resume');
+    expect(codeOf(findings({ state: done, target: { schema: orders, existed: true, hasRows: false } }))).toBe('resume');
+  });
+
   it('asks for a new epoch where the store has gone back behind the fence of the destination', () => {
     expect(codeOf(findings({ fence: 9n }))).toBe('STORE_REWOUND');
     expect(codeOf(findings({ state: state({ epoch: 1n, fence: 1n }) }))).toBe('STORE_REWOUND');
@@ -77,5 +85,15 @@ describe('where a run starts', () => {
   it('follows the choice that was made, and only where one was needed', () => {
     expect(reconcile(findings({ checkpoint: null, existing: 'max' }))).toEqual({ kind: 'seed', choice: 'max', raiseEpoch: false });
     expect(reconcile(findings({ existing: 'replace' }))).toEqual({ kind: 'resume' });
+    expect(reconcile(findings({ existing: 'replace', state: state({ cursor: null }) }, { mode: 'full' }))).toEqual({ kind: 'resume' });
+  });
+
+  it.each(['max', 'replace'] as const)('follows %s where an upsert meets rows that it has not written, or its own are gone', (existing) => {
+    const seed = { kind: 'seed', choice: existing, raiseEpoch: false };
+    expect(reconcile(findings({ existing, state: null, checkpoint: null }, { write: 'upsert' }))).toEqual(seed);
+    expect(reconcile(findings({ existing, target: { schema: orders, existed: true, hasRows: false } }, { write: 'upsert' }))).toEqual(seed);
+    expect(reconcile(findings({ existing, state: null, checkpoint: null, target: { schema: orders, existed: true, hasRows: false } }))).toEqual({
+      kind: 'resume',
+    });
   });
 });

@@ -4,7 +4,7 @@ import type { Schema, Value } from '../../values/types.ts';
 import type { Chunk, Cursor, ReadOptions, Remaining, Source, SourceRequest } from '../connector.ts';
 import { ChunkCutter } from '../sql/chunk-cutter.ts';
 import { cursorText } from '../sql/cursor.ts';
-import { checkLookback, identified, readingPlace, schemaOf } from '../sql/read-checks.ts';
+import { checkLookback, identified, identity, readingPlace, schemaOf } from '../sql/read-checks.ts';
 import { nullError, planRead, type ReadPass, type ReadPlan } from '../sql/read-plan.ts';
 import { chosenColumns, orderedColumns } from '../sql/request-columns.ts';
 import { mysqlDialect } from './dialect.ts';
@@ -52,7 +52,7 @@ export class MysqlSource implements Source {
       select: (column, expression) => selectExpression((column as MysqlColumn).facts, expression),
     });
     this.#checkCursor();
-    this.schema = schemaOf(this.#plan, relation, request.cursor.key.length > 0 ? request.cursor.key : relation.ownKey);
+    this.schema = schemaOf(this.#plan, relation, identity(relation, request.cursor.key, relation.ownKey));
   }
 
   async *read(options: ReadOptions, signal: AbortSignal): AsyncGenerator<Chunk> {

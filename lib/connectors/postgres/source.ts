@@ -3,7 +3,8 @@ import { SyncError } from '../../errors.ts';
 import type { Schema, Value } from '../../values/types.ts';
 import type { Chunk, Cursor, RawFormat, ReadOptions, Remaining, Source, SourceRequest } from '../connector.ts';
 import { ChunkCutter } from '../sql/chunk-cutter.ts';
-import { checkLookback, readingPlace, schemaOf } from '../sql/read-checks.ts';
+import { numberGroup } from '../sql/group-cutter.ts';
+import { checkLookback, identity, readingPlace, schemaOf } from '../sql/read-checks.ts';
 import { nullError, planRead, type ReadPass, type ReadPlan } from '../sql/read-plan.ts';
 import { chosenColumns } from '../sql/request-columns.ts';
 import { copyBinary } from './copy-binary.ts';
@@ -17,7 +18,7 @@ import { remainingRows } from './remaining.ts';
 import { RowStream } from './row-stream.ts';
 import { Session } from './session.ts';
 import type { Settings } from './settings.ts';
-import { comparable, type PgColumn, selectExpression, wireKind } from './types.ts';
+import { comparable, equalAsText, isNumber, type PgColumn, selectExpression, wireKind } from './types.ts';
 
 export class PostgresSource implements Source {
   readonly system = 'postgres';
@@ -57,7 +58,7 @@ export class PostgresSource implements Source {
     this.#plan = this.#planFor(names, true);
     this.#rawPlan = this.#planFor(names, false);
     this.#checkCursor();
-    this.schema = schemaOf(this.#plan, relation, request.cursor.key.length > 0 ? request.cursor.key : relation.key);
+    this.schema = schemaOf(this.#plan, relation, identity(relation, request.cursor.key, relation.key));
     const raw = rawFormatOf(this.#rawPlan);
     if (raw !== undefined) this.rawFormats = [raw];
   }
@@ -116,7 +117,8 @@ export class PostgresSource implements Source {
     const { maxBytes, maxRows } = options;
     const width = plan.selected.length;
     const decode = rowDecoder(plan.selected.map((column) => wireKind((column as PgColumn).pg)));
-    const cutter = new ChunkCutter(plan, pass, cursorText);
+    const first = plan.selected[plan.cursorIndexes[0] ?? -1] as PgColumn | undefined;
+    const cutter = new ChunkCutter(plan, pass, cursorText, first !== undefined && isNumber(first.pg) ? numberGroup : undefined);
     for await (const pieces of this.#messages(session, new RowStream(pass.sql, 'DataRow'), signal)) {
       for (const part of pieces.flatMap((piece) => (piece.length > maxBytes ? [...cutMessages(piece, maxBytes)] : piece))) {
         const all = decode(part);
@@ -164,6 +166,13 @@ export class PostgresSource implements Source {
         throw new SyncError(
           'UNSUPPORTED',
           `${this.#relation.name}.${column.name} is ${column.pg.sql}, which has no order: choose another cursor column or key.`,
+          { table: this.#relation.name, column: column.name },
+        );
+      // Of a cursor that repeats, equal values are read whole: what is equal has to be seen in their texts
+      if (column !== undefined && !this.#plan.unique && !isNumber(column.pg) && !equalAsText(column.pg))
+        throw new SyncError(
+          'UNSUPPORTED',
+          `${this.#relation.name}.${column.name} is ${column.pg.sql}, of which values can be equal that are written differently, and no unique key stands behind it: rows could be skipped. Name a tiebreak in cursor.key that is unique together with it, or choose another cursor column.`,
           { table: this.#relation.name, column: column.name },
         );
     }

@@ -134,6 +134,17 @@ export function comparable(type: PgType): boolean {
   );
 }
 
+export function isNumber(type: PgType): boolean {
+  return !type.array && type.builtin && ['numeric', 'float4', 'float8'].includes(type.base);
+}
+
+const withSpellings = new Set(['bpchar', 'interval', 'jsonb', 'tsvector', 'tsquery']);
+
+/** Whether equal values have one text. Not those of extensions (citext), of ranges and composites, whose parts may be numbers, nor 1 day and 24 hours. */
+export function equalAsText(type: PgType): boolean {
+  return !type.array && (type.kind === 'e' || (type.builtin && type.kind === 'b' && !withSpellings.has(type.base)));
+}
+
 const plainTypes = new Set(['int2', 'int4', 'int8', 'oid', 'xid8', 'money', 'numeric', 'float4', 'float8', 'time', 'uuid']);
 
 export function wireKind(type: PgType): WireKind {

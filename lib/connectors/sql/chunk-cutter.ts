@@ -11,13 +11,13 @@ export class ChunkCutter {
   readonly #group: GroupCutter | null;
   readonly #hides: boolean;
 
-  /** `cursorText`: a value of a row as a cursor holds it. */
-  constructor(plan: ReadPlan, pass: ReadPass, cursorText: (value: Value) => string | null) {
+  /** `cursorText`: a value of a row as a cursor holds it. `groupText`: see `GroupCutter`. */
+  constructor(plan: ReadPlan, pass: ReadPass, cursorText: (value: Value) => string | null, groupText?: (text: string) => string) {
     const first = plan.cursorIndexes[0] ?? 0;
     this.#plan = plan;
     this.#pass = pass;
     this.#cursorText = cursorText;
-    this.#group = pass.boundary === 'group' ? new GroupCutter((row) => cursorText(row[first] ?? null) ?? '') : null;
+    this.#group = pass.boundary === 'group' ? new GroupCutter((row) => cursorText(row[first] ?? null) ?? '', groupText) : null;
     this.#hides = plan.selected.length > plan.visible;
   }
 

@@ -12,21 +12,29 @@ export interface CutRows {
  */
 export class GroupCutter {
   readonly #cursorText: (row: Row) => string;
+  readonly #groupText: (text: string) => string;
   #open: string | null = null;
 
-  /** `cursorText`: canonical text of the cursor column, never NULL here. */
-  constructor(cursorText: (row: Row) => string) {
+  /**
+   * `cursorText`: canonical text of the cursor column, never NULL here. `groupText`: one text for all values that the database takes for equal; values that it takes for different may share one, and
+   * are then one group.
+   */
+  constructor(cursorText: (row: Row) => string, groupText: (text: string) => string = (text) => text) {
     this.#cursorText = cursorText;
+    this.#groupText = groupText;
   }
 
   *push(rows: Row[]): Generator<CutRows> {
     const first = rows[0];
     const last = rows.at(-1);
     if (first === undefined || last === undefined) return;
-    if (this.#open !== null && this.#cursorText(first) !== this.#open) yield { rows: [], boundary: this.#open };
-    const value = this.#cursorText(last);
+    const group = (row: Row): string => this.#groupText(this.#cursorText(row));
+    if (this.#open !== null && group(first) !== this.#groupText(this.#open)) yield { rows: [], boundary: this.#open };
+    // Before a part is handed over: whoever takes it may cut its rows
+    const text = this.#cursorText(last);
+    const value = this.#groupText(text);
     let start = rows.length - 1;
-    for (let row = rows[start - 1]; row !== undefined && this.#cursorText(row) === value; row = rows[start - 1]) start--;
+    for (let row = rows[start - 1]; row !== undefined && group(row) === value; row = rows[start - 1]) start--;
     const before = rows[start - 1];
     if (before === undefined) yield { rows, boundary: null };
     else {
@@ -35,7 +43,7 @@ export class GroupCutter {
       yield { rows: rows.slice(0, start), boundary: this.#cursorText(before) };
       yield { rows: rest, boundary: null };
     }
-    this.#open = value;
+    this.#open = text;
   }
 
   /** After the last row of the pass: its group is whole. */
@@ -43,4 +51,10 @@ export class GroupCutter {
     if (this.#open !== null) yield { rows: [], boundary: this.#open };
     this.#open = null;
   }
+}
+
+/** One text for numbers that differ in how they are written alone: 1, 1.0 and 1.00, 0 and -0. */
+export function numberGroup(text: string): string {
+  const bare = text.includes('.') && !/e/i.test(text) ? text.replace(/\.?0+$/, '') : text;
+  return bare === '-0' ? '0' : bare;
 }

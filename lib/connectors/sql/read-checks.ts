@@ -21,6 +21,12 @@ export function checkLookback(plan: ReadPlan, relation: Relation, { mode, cursor
   });
 }
 
+/** What identifies a row: the tiebreak that the definition names, unless the catalogue has keys and none of them is within it; otherwise `own`. */
+export function identity(relation: Relation, cursorKey: readonly string[], own: readonly string[]): readonly string[] {
+  const nullable = (name: string): boolean => relation.columns.find((column) => column.name === name)?.nullable ?? true;
+  return cursorKey.length > 0 && (relation.keys.length === 0 || identifies(relation.keys, cursorKey, nullable)) ? cursorKey : own;
+}
+
 /** What the source hands over. `key`: the relation's own, given up where a column of it is not read. */
 export function schemaOf(plan: ReadPlan, relation: Relation, key: readonly string[]): Schema {
   const columns = plan.selected.slice(0, plan.visible);

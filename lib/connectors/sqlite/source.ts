@@ -2,8 +2,9 @@ import { SyncError } from '../../errors.ts';
 import type { Row, Schema, Value } from '../../values/types.ts';
 import type { Chunk, Cursor, ReadOptions, Remaining, Source, SourceRequest } from '../connector.ts';
 import { decodeCursor } from '../sql/cursor.ts';
-import { GroupCutter } from '../sql/group-cutter.ts';
+import { GroupCutter, numberGroup } from '../sql/group-cutter.ts';
 import { didYouMean } from '../sql/names.ts';
+import { identity, schemaOf } from '../sql/read-checks.ts';
 import { nullError, planRead, type ReadPass, type ReadPlan } from '../sql/read-plan.ts';
 import { asWritten, storedText, WrittenForms } from './cursor-text.ts';
 import { type Database, openDatabase, Pacer, retryBusy, type SqliteConnection, type Statement, Statements } from './database.ts';
@@ -71,12 +72,8 @@ class SqliteSource implements Source {
         return selectExpression(read ?? { column, affinity: 'INTEGER' }, expression);
       },
     });
-    const { key } = this.#found.relation;
-    this.schema = {
-      name: this.#found.relation.name,
-      columns: this.#plan.selected.slice(0, this.#plan.visible),
-      key: key.every((name) => names.includes(name)) ? key : [],
-    };
+    const { relation } = this.#found;
+    this.schema = schemaOf(this.#plan, relation, identity(relation, request.cursor.key, relation.key));
   }
 
   async *read(options: ReadOptions, signal: AbortSignal): AsyncIterable<Chunk> {
@@ -143,7 +140,7 @@ class SqliteSource implements Source {
   async *#readPass(pass: ReadPass, options: ReadOptions, signal: AbortSignal): AsyncGenerator<Chunk> {
     const plan = this.#plan;
     const reader = new RowReader(this.#found, plan, this.#integerTimes);
-    const cutter = new GroupCutter((row) => storedText(row[plan.cursorIndexes[0] ?? 0]) ?? '');
+    const cutter = new GroupCutter((row) => storedText(row[plan.cursorIndexes[0] ?? 0]) ?? '', groupText);
     for await (const { rows, bytes } of this.#pieces(pass, reader, { ...options, signal })) {
       if (pass.boundary !== 'group') {
         const last = rows.at(-1) ?? [];
@@ -290,4 +287,10 @@ function chosenColumns({ columns, title }: SqliteRelation, { include, exclude = 
   const chosen = (include === undefined ? names : names.filter((name) => include.includes(name))).filter((name) => !exclude.includes(name));
   if (chosen.length === 0) throw new SyncError('CONFIG_INVALID', `columns leaves no column of ${title}.`, { table: title });
   return chosen;
+}
+
+/** What any built-in collation takes for equal: NOCASE folds ASCII alone, RTRIM ignores spaces at the end (https://www.sqlite.org/datatype3.html#collation); and 1 is 1.0. */
+function groupText(text: string): string {
+  if (/^-?\d/.test(text) && !Number.isNaN(Number(text))) return numberGroup(text);
+  return text.replace(/ +$/, '').replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
