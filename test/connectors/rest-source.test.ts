@@ -265,6 +265,44 @@ describe('through the engine', () => {
     expect(await lab.pull(source, sync)).toMatchObject({ read: 6 });
     expect(server.requests.at(-1)?.query.get('since')).toBe('2026-01-01T00:00:25Z');
   });
+
+  it('goes back by the lookback over as many pages as it has, sorted as well, and goes on within it after a failure', async () => {
+    const late: Order[] = [];
+    let records = orders(30);
+    server.route(
+      'GET /orders',
+      since(() => [...records, ...late], { field: 'at', size: 3 }),
+    );
+    await using lab = await Lab.make(server.url, { retries: 0 });
+    const source = { path: '/orders', records: 'data', pagination: { type: 'page' }, incremental: { param: 'since', order: 'ascending' } };
+    const sync = {
+      mode: 'timestamp',
+      write: 'upsert',
+      cursor: { column: 'at', key: ['id'], lookbackSeconds: 20, nulls: 'refuse' },
+      batch: { rows: 3, bytes: 1_000_000 },
+    } as const;
+    expect(await lab.pull(source, sync)).toMatchObject({ written: 30 });
+    // Two of them within the lookback, far behind its first page; seven of one value go over pages by number
+    late.push(order(98, '2026-01-01T00:00:27Z'), ...upTo(7).map((n) => order(100 + n, '2026-01-01T00:00:21Z')), order(97, '2026-01-01T00:00:05Z'));
+    expect(await lab.pull(source, sync)).toMatchObject({ status: 'succeeded', error: null });
+    const found = (): unknown[] => lab.rows('SELECT id FROM copy WHERE id > 30 ORDER BY id').flat();
+    expect(found()).toEqual([98, ...upTo(7).map((n) => 100 + n)]);
+    late.push(order(96, '2026-01-01T00:00:29Z'));
+    server.plan({ kind: 'status', status: 403 }, { matches: ({ query }) => query.get('since') === '2026-01-01T00:00:20Z' });
+    expect(await lab.pull(source, sync)).toMatchObject({ status: 'failed' });
+    const asked = server.requests.length;
+    expect(await lab.pull(source, sync)).toMatchObject({ status: 'succeeded' });
+    // Behind the sample of the columns
+    expect(server.requests[asked + 1]?.query.get('since')).toBe('2026-01-01T00:00:20Z');
+    expect(found()).toContain(96);
+    // The position is the largest value again, also where the record that had it is gone
+    records = records.filter(({ id }) => id < 15);
+    late.length = 0;
+    await lab.pull(source, sync);
+    const before = server.requests.length;
+    await lab.pull(source, sync);
+    expect(server.requests[before + 1]?.query.get('since')).toBe('2026-01-01T00:00:10Z');
+  });
 });
 
 describe('refusals', () => {

@@ -51,7 +51,8 @@ export function writeCursor(state: ReadState, what: string): Cursor {
 /** Throws `CURSOR_INVALID` for what another connector, another column or another mode has written. */
 export function readCursor(text: Cursor, column: string | null): ReadState {
   const value = parse(text);
-  const { v, c, end = false, since = null, at = null, seen = [], max = since, ties = seen } = value;
+  const { v, c, end = false, since = null, at = null, seen = [], max = since } = value;
+  const { ties = max === since ? seen : [] } = value;
   const valid =
     v === 1 &&
     c === column &&

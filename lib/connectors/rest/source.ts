@@ -131,11 +131,15 @@ class RestSource implements Source {
     return {};
   }
 
-  /** A pass that begins anew goes back by the lookback. */
+  /**
+   * A pass that begins anew goes back by the lookback; the largest value stays, so that the way back to it is no step back of the position. One that was stopped on that way goes on there:
+   * otherwise a lookback longer than a run would never be through.
+   */
   #begin(state: ReadState): ReadState {
     const { lookbackSeconds } = this.#request.cursor;
-    if (lookbackSeconds === 0 || state.since === null || state.at !== null) return state;
-    return { ...state, since: earlier(state.since, lookbackSeconds), seen: [] };
+    const { since, max, at } = state;
+    if (lookbackSeconds === 0 || since === null || at !== null || since !== max) return state;
+    return { ...state, since: earlier(since, lookbackSeconds), seen: [], ties: [] };
   }
 
   async #fetch(state: ReadState, signal: AbortSignal): Promise<Page> {
