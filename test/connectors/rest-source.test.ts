@@ -305,6 +305,92 @@ describe('through the engine', () => {
   });
 });
 
+describe('what a position is of', () => {
+  const source = { path: '/v2/orders', records: 'data', params: { kind: 'a' }, pagination: { type: 'page', sizeParam: 'per_page', size: 10 } };
+  const answer: Handler = (request) => {
+    const found = pages(() => orders(35), { paging: 'page', size: 10 })(request) as { json: { data: unknown } };
+    return { json: { data: found.json.data, other: found.json.data } };
+  };
+  beforeEach(() => {
+    for (const path of ['/v2/orders', '/v2/customers', '/a/b/orders'] as const) server.route(`GET ${path}`, answer);
+  });
+  const firstBoundary = async (options: object = {}, ask: object = {}): Promise<string> => {
+    await using opened = await openRest(server.url, { ...source, ...options }, ask);
+    for (const { cursor } of (await readAll(opened, { maxRows: 10 })).boundaries) return cursor;
+    throw new Error('no boundary');
+  };
+
+  it.each([
+    ['another path', '', { path: '/v2/customers' }, /was made for "\/v2\/orders"/],
+    ['another base', '/a/b', { path: '/orders' }, /was made for/],
+    ['another list of the answer', '', { records: 'other' }, /\(records\)/],
+  ] as const)('%s is refused', async (_, base, options, message) => {
+    const cursor = await firstBoundary();
+    await using changed = await openRest(`${server.url}${base}`, { ...source, ...options });
+    for (const use of [readAll(changed, { from: cursor }), changed.remaining?.(cursor)])
+      await expect(use).rejects.toMatchObject({ code: 'CURSOR_INVALID', message: expect.stringMatching(message) });
+  });
+
+  it('is none of the host, the credentials, the headers, the limits, and of how base and path share the address', async () => {
+    const cursor = await firstBoundary();
+    const connection = { token: 't', headers: { A: 'b' }, timeoutSeconds: 4, retries: 1 };
+    await using moved = await openRest(`${server.url.replace('127.0.0.1', 'localhost')}/v2/?key=canary`, { ...source, path: 'orders' }, { connection });
+    const { rows, boundaries } = await readAll(moved, { from: cursor });
+    expect(ids(rows)).toEqual(upTo(35).slice(10));
+    expect(JSON.stringify(boundaries)).not.toContain('canary');
+  });
+
+  it('positions that do not name it stay valid', async () => {
+    const { path: _, list: __, paging: ___, ...old } = JSON.parse(await firstBoundary());
+    await using opened = await openRest(server.url, source);
+    expect(ids((await readAll(opened, { from: JSON.stringify(old) })).rows)).toEqual(upTo(35).slice(10));
+  });
+
+  it.each([
+    ['the size of numbered pages', { pagination: { ...source.pagination, size: 5 } }],
+    ['params', { params: { kind: 'b' } }],
+  ])('a page that was counted otherwise is none: %s', async (_, edit) => {
+    const cursor = await firstBoundary();
+    await using inserts = await openRest(server.url, { ...source, ...edit }, { write: 'insert' });
+    await expect(readAll(inserts, { from: cursor })).rejects.toMatchObject({ code: 'CURSOR_INVALID', message: expect.stringContaining('params') });
+    await using upserts = await openRest(server.url, { ...source, ...edit });
+    expect(ids((await readAll(upserts, { from: cursor })).rows)).toEqual(upTo(35));
+    // By a value the list begins anew, without what was delivered
+    const ask = { mode: 'timestamp', write: 'insert', cursor: { column: 'at', key: ['id'] } } as const;
+    const incremental = { param: 'since', order: 'ascending' };
+    const same = orders(35).map(({ id }) => order(id, '2026-01-01T00:00:00Z'));
+    server.route(
+      'GET /v2/orders',
+      since(() => same, { field: 'at', size: 10 }),
+    );
+    await using sorted = await openRest(server.url, { ...source, incremental }, ask);
+    const { boundaries } = await readAll(sorted);
+    const amid = boundaries.find(({ cursor: text }) => JSON.parse(text).at !== null);
+    await using edited = await openRest(server.url, { ...source, ...edit, incremental }, ask);
+    expect(ids((await readAll(edited, { from: amid?.cursor ?? '' })).rows)).toEqual(upTo(35).slice(amid?.rows));
+  });
+
+  it('offsets stay with another size, and a long path does not make the position long', async () => {
+    const path = `/${'x'.repeat(1_900)}` as const;
+    server.route(
+      `GET ${path}`,
+      pages(() => orders(35), { paging: 'offset', size: 10 }),
+    );
+    const cursor = await firstBoundary({ path, pagination: { type: 'offset', size: 10 } });
+    expect(cursor.length).toBeLessThan(300);
+    await using opened = await openRest(server.url, { ...source, path, pagination: { type: 'offset', size: 5 } });
+    expect(ids((await readAll(opened, { from: cursor })).rows)).toEqual(upTo(35).slice(10));
+  });
+
+  it('is told by a run whose definition was edited', async () => {
+    await using lab = await Lab.make(server.url);
+    const sync = { mode: 'id', write: 'upsert', cursor: { column: 'id', key: ['id'], lookbackSeconds: 0, nulls: 'refuse' } } as const;
+    const incremental = { param: 'since' };
+    expect(await lab.pull({ ...source, incremental }, sync)).toMatchObject({ status: 'succeeded', written: 35 });
+    expect(await lab.pull({ ...source, incremental, path: '/v2/customers' }, sync)).toMatchObject({ status: 'failed', error: { code: 'CURSOR_INVALID' } });
+  });
+});
+
 describe('refusals', () => {
   const incremental = { param: 'since', order: 'ascending' };
   it.each([

@@ -1,4 +1,4 @@
-/** The position of a read: versioned text that names the column it goes by. */
+/** The position of a read: versioned text that names the list that it is of and the column it goes by. */
 import { createHash } from 'node:crypto';
 import { SyncError } from '../../errors.ts';
 import { readTimestamp, toDayNumber, toUtc, utcText } from '../../values/datetime.ts';
@@ -26,18 +26,34 @@ export interface ReadState {
   readonly ties: readonly string[];
 }
 
+/** What a position is of. The host is no part of it: a service may move. Digests, since an address may hold what nobody else is to read, and may be long. */
+export interface Place {
+  /** As the definition has it, for messages. */
+  readonly path: string;
+  /** Of what makes it another list. */
+  readonly list: string;
+  /** Of what a page is counted by: page 5 of 50 records each is no page 5 of 100. */
+  readonly paging: string;
+}
+
+/** Longest path that is written out; the digest tells longer ones apart. */
+const maxPathLength = 100;
+
 export function startState(column: string | null): ReadState {
   return { column, end: false, since: null, seen: [], at: null, max: null, ties: [] };
 }
 
-export function writeCursor(state: ReadState, what: string): Cursor {
+export function writeCursor(state: ReadState, { place, what }: { readonly place: Place; readonly what: string }): Cursor {
   const { column, end, since, seen, at, max, ties } = state;
   const fields = {
     v: 1,
     c: column,
+    path: place.path.slice(0, maxPathLength),
+    list: place.list,
     ...(end ? { end } : {}),
     since,
     at,
+    ...(at === null ? {} : { paging: place.paging }),
     ...(seen.length > 0 ? { seen } : {}),
     ...(max === since ? {} : { max, ...(ties.length > 0 ? { ties } : {}) }),
   };
@@ -48,10 +64,17 @@ export function writeCursor(state: ReadState, what: string): Cursor {
   });
 }
 
-/** Throws `CURSOR_INVALID` for what another connector, another column or another mode has written. */
-export function readCursor(text: Cursor, column: string | null): ReadState {
+export interface Reading {
+  readonly column: string | null;
+  readonly place: Place;
+  /** Whether a page may be left for the beginning of its list: nothing is doubled by reading records again. */
+  readonly again: boolean;
+}
+
+/** Throws `CURSOR_INVALID` for what another connector, another list, another column or another mode has written. Positions of before they named their list are taken at their word. */
+export function readCursor(text: Cursor, { column, place, again }: Reading): ReadState {
   const value = parse(text);
-  const { v, c, end = false, since = null, at = null, seen = [], max = since } = value;
+  const { v, c, path, list = place.list, paging = place.paging, end = false, since = null, at = null, seen = [], max = since } = value;
   const { ties = max === since ? seen : [] } = value;
   const valid =
     v === 1 &&
@@ -65,7 +88,25 @@ export function readCursor(text: Cursor, column: string | null): ReadState {
       `The stored position is not of this source${column === null ? ' in mode full' : ` by ${column}`}: reset it with idra checkpoint reset.`,
     );
   }
-  return { column, end, since, at, seen, max, ties } as ReadState;
+  if (list !== place.list)
+    throw invalid(
+      place,
+      path === place.path.slice(0, maxPathLength)
+        ? 'it was made for another base path in url, or for another list in the answer (records)'
+        : `it was made for ${JSON.stringify(path)}`,
+    );
+  if (at === null || paging === place.paging) return { column, end, since, at, seen, max, ties } as ReadState;
+  if (!again) throw invalid(place, 'it is a page in the midst of a pass that began with other params, or another pagination');
+  return (column === null ? startState(null) : { column, end, since, at: null, seen, max, ties }) as ReadState;
+}
+
+function invalid(place: Place, why: string): SyncError {
+  const { path } = place;
+  return new SyncError(
+    'CURSOR_INVALID',
+    `The stored cursor does not belong to ${path === '' ? '/' : path}: ${why}. Set the definition back, reset the checkpoint, or set a cursor of this path.`,
+    { table: path },
+  );
 }
 
 function isTexts(value: unknown): boolean {

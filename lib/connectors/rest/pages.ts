@@ -2,6 +2,7 @@
 import { SyncError } from '../../errors.ts';
 import type { RestAnswer, RestClient } from './client.ts';
 import type { RestSourceOptions } from './config.ts';
+import { digest, type Place } from './cursor.ts';
 import { scalarText, valueAt } from './document.ts';
 import { malformed } from './errors.ts';
 
@@ -15,12 +16,15 @@ export interface PageAnswer {
 }
 
 export class Pages {
+  readonly place: Place;
   readonly #client: RestClient;
   readonly #options: RestSourceOptions;
 
   constructor(client: RestClient, options: RestSourceOptions) {
     this.#client = client;
     this.#options = options;
+    const { path, records } = options;
+    this.place = { path, list: digest([client.address(path).pathname.replace(/\/+$/, ''), records ?? '']), paging: digest(counting(options)) };
   }
 
   /** For messages: `GET /orders page 3`. Tokens and links may be secret and are counted, not shown. */
@@ -83,6 +87,14 @@ export class Pages {
 
 function firstNumber({ pagination }: RestSourceOptions): number {
   return pagination.type === 'page' ? pagination.start : 1;
+}
+
+/** A link says everything itself; an offset is the same with pages of another size. */
+function counting({ pagination, params }: RestSourceOptions): string[] {
+  const { type } = pagination;
+  if (type === 'link' || type === 'none') return [type];
+  const asked = Object.entries(params).sort(([a], [b]) => (a < b ? -1 : 1));
+  return [type, JSON.stringify(asked), ...(type === 'page' ? [pagination.sizeParam ?? '', String(pagination.size ?? '')] : [])];
 }
 
 /** Target of `rel="next"` (RFC 8288): `<https://…>; rel="next", <…>; rel="last"`. */
