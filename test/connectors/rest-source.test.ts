@@ -129,6 +129,25 @@ describe('values', () => {
     ]);
   });
 
+  it('refuses digits that a double does not keep, as numbers and as texts', async () => {
+    const kept = ['0.1', '1.50', '1e3', '-0', '9007199254740992', '0.30000000000000004'];
+    const lost = ['9007199254740993', '0.1234567890123456789012', '1e400', '1e-400'];
+    const all = [...kept, ...lost].flatMap((digits) => [digits, `"${digits}"`]);
+    const body = `[${[...all, '"NaN"', '"-Infinity"'].map((value, id) => `{"id":${id},"f":${value}}`).join(',')}]`;
+    server.route('GET /list', () => ({ body }));
+    await using source = await openRest(server.url, { path: '/list', fields: { f: 'float64' } });
+    const { rows, chunks } = await readAll(source);
+    expect(rows.map(([f]) => f)).toEqual([
+      ...kept.flatMap((digits) => [digits, digits]).map((digits) => (digits === '-0' ? '-0' : String(Number(digits)))),
+      'NaN',
+      '-Infinity',
+    ]);
+    const rejected = chunks.flatMap((chunk) => chunk.rejected ?? []);
+    expect(rejected.map(({ error }) => [error.code, error.message.replace(/^.*record [0-9]+/, '')])).toEqual(
+      lost.flatMap(() => Array.from({ length: 2 }, () => ['ROW_MALFORMED', ': the value of f is no float64, as fields has it.'])),
+    );
+  });
+
   it('chooses columns, and names one that no record has', async () => {
     server.route('GET /list', () => ({ json: orders(2) }));
     await using source = await openRest(server.url, { path: '/list' }, { include: ['note', 'id'] });
