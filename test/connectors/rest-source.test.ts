@@ -78,6 +78,41 @@ describe('pages', () => {
     expect(boundaries).toHaveLength(1);
   });
 
+  it.each([
+    ['link', '_links.next', { _links: { next: { href: '/orders?p=2' } } }, /_links\.next is an object/],
+    ['link', '_links.next.href', { _links: { next: [{ href: '/orders?p=2' }] } }, /_links\.next is a list/],
+    ['link', 'next.href', { next: '/orders?p=2' }, /next is a text/],
+    ['cursor', 'next', { next: { after: '1' } }, /next is an object/],
+    ['cursor', 'next', { next: ['1'] }, /next is a list/],
+    ['cursor', 'more', { more: true }, /more is true/],
+  ] as const)('%s: refuses %s of %j, which is no end of the list', async (type, next, answer, message) => {
+    server.route('GET /orders', () => ({ json: { data: orders(3), ...answer } }));
+    await using source = await openRest(server.url, { path: '/orders', records: 'data', pagination: { type, next } });
+    await expect(readAll(source)).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringMatching(message),
+      place: { field: 'source.pagination.next' },
+    });
+  });
+
+  it.each([{}, { next: null }, { next: false }, { next: '' }, { next: { href: null } }, { next: { href: '' } }, { next: {} }])(
+    'takes %j for the end',
+    async (answer) => {
+      server.route('GET /orders', () => ({ json: { data: orders(3), ...answer } }));
+      const ends = 'next' in answer && typeof answer.next === 'object' && answer.next !== null ? ['next.href'] : ['next', 'next.href'];
+      for (const next of ends) {
+        await using source = await openRest(server.url, { path: '/orders', records: 'data', pagination: { type: 'link', next } });
+        expect((await readAll(source)).rows).toHaveLength(3);
+      }
+    },
+  );
+
+  it('refuses a token that is looked for in a list', async () => {
+    server.route('GET /orders', () => ({ json: orders(3) }));
+    await using source = await openRest(server.url, { path: '/orders', pagination: { type: 'cursor' } });
+    await expect(readAll(source)).rejects.toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringContaining('the answer itself is a list') });
+  });
+
   it('refuses pages that repeat themselves', async () => {
     server.route('GET /orders', () => ({ json: { data: orders(3) } }));
     await using source = await openRest(server.url, { path: '/orders', records: 'data', pagination: { type: 'page' } });

@@ -3,7 +3,7 @@ import { SyncError } from '../../errors.ts';
 import type { RestAnswer, RestClient } from './client.ts';
 import type { RestSourceOptions } from './config.ts';
 import { digest, type Place } from './cursor.ts';
-import { scalarText, valueAt } from './document.ts';
+import { nextAt } from './document.ts';
 import { malformed } from './errors.ts';
 
 export type Position = string | null;
@@ -65,14 +65,14 @@ export class Pages {
       case 'offset':
         return page.count === 0 ? null : String(BigInt(at ?? 0) + BigInt(page.count));
       case 'cursor':
-        return this.#moved(at, scalarText(valueAt(page.answer.text, pagination.next, page.what)), page.what);
+        return this.#moved(at, nextAt(page.answer.text, pagination.next, page.what), page.what);
       case 'link':
         return this.#moved(at, this.#link(page, pagination.next), page.what);
     }
   }
 
   #link({ answer, what }: PageAnswer, path: string | undefined): Position {
-    const link = path === undefined ? nextLink(answer.headers.link) : scalarText(valueAt(answer.text, path, what));
+    const link = path === undefined ? nextLink(answer.headers.link) : nextAt(answer.text, path, what);
     if (link === null || link === '') return null;
     const url = this.#client.follow(link, answer.url, what);
     return url.origin === this.#client.base.origin ? url.pathname + url.search : url.href;
