@@ -4,7 +4,7 @@ import type { Paging } from '../support/http/handlers.ts';
 import { pages } from '../support/http/handlers.ts';
 import type { Handler } from '../support/http/reply.ts';
 import { HttpFaultServer } from '../support/http-fault-server.ts';
-import { Lab, openRest } from './rest-support.ts';
+import { Lab, never, openRest } from './rest-support.ts';
 
 let server: HttpFaultServer;
 beforeEach(async () => {
@@ -106,6 +106,35 @@ describe('pages', () => {
       }
     },
   );
+
+  it.each([
+    ['link', 2, 0],
+    ['cursor', 2, 0],
+    ['cursor', 3, 5],
+    ['cursor', 7, 1],
+    ['cursor', 100, 300],
+  ] as const)('%s: refuses pages that go round, %i of them, after %i that do not', async (type, round, before) => {
+    let asked = 0;
+    server.route('GET /orders', ({ query }) => {
+      asked += 1;
+      const page = Number(query.get('cursor') ?? 0);
+      const next = page + 1 === before + round ? before : page + 1;
+      return { json: { data: [{ id: page }], next: type === 'link' ? `/orders?cursor=${next}` : String(next) } };
+    });
+    await using source = await openRest(server.url, { path: '/orders', records: 'data', pagination: { type, next: 'next' } });
+    const told = { code: 'ROW_MALFORMED', message: expect.stringContaining('go round') };
+    const cursors: (string | null)[] = [];
+    const reading = async (from: string | null): Promise<void> => {
+      for await (const { boundary } of source.read({ from, maxRows: 100, maxBytes: 1_000_000 }, never)) if (boundary !== null) cursors.push(boundary);
+    };
+    await expect(reading(null)).rejects.toMatchObject(told);
+    expect(asked).toBeLessThan(3 * (before + round) + 3);
+    // The position knows of it too, so that no run repeats the round
+    asked = 0;
+    const found = cursors.length;
+    await expect(reading(cursors.at(-1) ?? null)).rejects.toMatchObject(told);
+    expect([asked, cursors.length - found]).toEqual([1, 0]);
+  });
 
   it('refuses a token that is looked for in a list', async () => {
     server.route('GET /orders', () => ({ json: orders(3) }));

@@ -10,6 +10,15 @@ const maxCursorBytes = 4096;
 /** Rows of one value that a position remembers by a digest, so that they are not delivered again. */
 export const maxTies = 100;
 
+/** One page of the pass so far, against which the later ones are held (Brent's way to find a cycle): the mark moves on after 2, 4, 8, … pages, so that it comes to stand within any round and is met again. */
+export interface Trail {
+  readonly mark: string;
+  /** Pages since the mark. */
+  readonly steps: number;
+  /** Pages after which it moves on. */
+  readonly span: number;
+}
+
 export interface ReadState {
   /** Column that the incremental parameter is made from; null where everything is read. */
   readonly column: string | null;
@@ -21,6 +30,8 @@ export interface ReadState {
   readonly seen: readonly string[];
   /** The page to ask for with `since`. */
   readonly at: Position;
+  /** Of the tokens or links that led to `at`; null where pages are numbered, and on the first page. */
+  readonly trail: Trail | null;
   /** Largest value met so far. */
   readonly max: string | null;
   readonly ties: readonly string[];
@@ -40,11 +51,11 @@ export interface Place {
 const maxPathLength = 100;
 
 export function startState(column: string | null): ReadState {
-  return { column, end: false, since: null, seen: [], at: null, max: null, ties: [] };
+  return { column, end: false, since: null, seen: [], at: null, trail: null, max: null, ties: [] };
 }
 
 export function writeCursor(state: ReadState, { place, what }: { readonly place: Place; readonly what: string }): Cursor {
-  const { column, end, since, seen, at, max, ties } = state;
+  const { column, end, since, seen, at, trail, max, ties } = state;
   const fields = {
     v: 1,
     c: column,
@@ -54,6 +65,7 @@ export function writeCursor(state: ReadState, { place, what }: { readonly place:
     since,
     at,
     ...(at === null ? {} : { paging: place.paging }),
+    ...(at === null || trail === null ? {} : { trail: [trail.mark, trail.steps, trail.span] }),
     ...(seen.length > 0 ? { seen } : {}),
     ...(max === since ? {} : { max, ...(ties.length > 0 ? { ties } : {}) }),
   };
@@ -95,9 +107,10 @@ export function readCursor(text: Cursor, { column, place, again }: Reading): Rea
         ? 'it was made for another base path in url, or for another list in the answer (records)'
         : `it was made for ${JSON.stringify(path)}`,
     );
-  if (at === null || paging === place.paging) return { column, end, since, at, seen, max, ties } as ReadState;
+  const state = { column, end, since, at, trail: trailOf(value.trail), seen, max, ties } as ReadState;
+  if (at === null || paging === place.paging) return state;
   if (!again) throw invalid(place, 'it is a page in the midst of a pass that began with other params, or another pagination');
-  return (column === null ? startState(null) : { column, end, since, at: null, seen, max, ties }) as ReadState;
+  return column === null ? startState(null) : { ...state, at: null, trail: null };
 }
 
 function invalid(place: Place, why: string): SyncError {
@@ -107,6 +120,20 @@ function invalid(place: Place, why: string): SyncError {
     `The stored cursor does not belong to ${path === '' ? '/' : path}: ${why}. Set the definition back, reset the checkpoint, or set a cursor of this path.`,
     { table: path },
   );
+}
+
+function trailOf(value: unknown): Trail | null {
+  const [mark, steps, span] = Array.isArray(value) ? value : [];
+  return typeof mark === 'string' && typeof steps === 'number' && typeof span === 'number' ? { mark, steps, span } : null;
+}
+
+/** The trail with one page more; null where that page is the marked one. Whoever goes round in `n` pages is found before three rounds are through, often in the first. */
+export function followed(trail: Trail | null, at: string): Trail | null {
+  const page = digest([at]);
+  if (trail === null) return { mark: page, steps: 0, span: 2 };
+  if (page === trail.mark) return null;
+  const steps = trail.steps + 1;
+  return steps < trail.span ? { ...trail, steps } : { mark: page, steps: 0, span: trail.span * 2 };
 }
 
 function isTexts(value: unknown): boolean {

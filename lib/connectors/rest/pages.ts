@@ -2,7 +2,7 @@
 import { SyncError } from '../../errors.ts';
 import type { RestAnswer, RestClient } from './client.ts';
 import type { RestSourceOptions } from './config.ts';
-import { digest, type Place } from './cursor.ts';
+import { digest, followed, type Place, type Trail } from './cursor.ts';
 import { nextAt } from './document.ts';
 import { malformed } from './errors.ts';
 
@@ -69,6 +69,15 @@ export class Pages {
       case 'link':
         return this.#moved(at, this.#link(page, pagination.next), page.what);
     }
+  }
+
+  /** Tokens and links may lead round over several pages, which would go on for ever; numbers only grow. Throws `ROW_MALFORMED`. */
+  trail(before: Trail | null, at: Position, what: string): Trail | null {
+    const { type } = this.#options.pagination;
+    if (at === null || (type !== 'cursor' && type !== 'link')) return null;
+    const trail = followed(before, at);
+    if (trail === null) throw malformed(what, 'the answer names a page as the next one that was read before it: the pages go round');
+    return trail;
   }
 
   #link({ answer, what }: PageAnswer, path: string | undefined): Position {

@@ -115,9 +115,12 @@ class RestSource implements Source {
     const { what } = page;
     refuseRepeated({ previous, text: page.answer.text, count: page.count }, what);
     const advance = this.#progress.advance(state, page.items, { next: this.#pages.next(state.at, page), what });
-    const boundary = writeCursor(advance.next, { place: this.#pages.place, what });
+    // Another value of the parameter is another list
+    const before = advance.next.since === state.since ? state.trail : null;
+    const next: ReadState = { ...advance.next, trail: this.#pages.trail(before, advance.next.at, what) };
+    const boundary = writeCursor(next, { place: this.#pages.place, what });
     const changed = this.#inference.learn(page.items.flatMap(({ members }) => members ?? []));
-    return { ...advance, page, boundary, schema: changed ? this.schema : null };
+    return { ...advance, next, page, boundary, schema: changed ? this.schema : null };
   }
 
   cursorAfter(values: readonly Value[]): Cursor {
