@@ -137,7 +137,7 @@ export const syncSchema = z.strictObject({
     .enum(deleteModes)
     .optional()
     .describe(
-      'What a deletion in the source does: `hard` deletes, `soft` marks, `ignore` does nothing. Default: hard where the source reports deletions, ignore elsewhere.',
+      'What a deletion in the source does: `hard` deletes, `soft` marks, `ignore` does nothing. Default: hard where the source reports deletions in the mode of the sync (stream), ignore elsewhere.',
     ),
   softDeleteColumn: columnName.optional().describe('Column that `deletes: soft` writes the time of the deletion to. Default _deleted_at.'),
   schema: z

@@ -1,5 +1,5 @@
 /** The section `syncs`: each parsed, defaults filled in that depend on more than one field, then checked against what its two connectors can do. */
-import type { DeleteMode, WriteMode } from '../connectors/connector.ts';
+import type { DeleteMode, Mode, WriteMode } from '../connectors/connector.ts';
 import { checkSync } from './checks.ts';
 import type { Collector } from './collector.ts';
 import { isObject, type ParsedConnection, walkText } from './connections.ts';
@@ -115,7 +115,7 @@ function define(parsed: ParsedSync, ends: Record<'source' | 'destination', ReadE
     cursor: { ...(cursor.column === undefined ? {} : { column: cursor.column }), key: cursorKey, lookbackSeconds: cursor.lookback / 1000, nulls: cursor.nulls },
     key: parsed.key ?? [],
     write: parsed.write ?? defaultWrite(parsed, ends.destination.connection),
-    deletes: parsed.deletes ?? defaultDeletes(ends.source.connection, ends.destination.connection),
+    deletes: parsed.deletes ?? defaultDeletes(parsed.mode, ends.source.connection, ends.destination.connection),
     softDeleteColumn: parsed.softDeleteColumn ?? '_deleted_at',
     schema: parsed.schema,
     batch: parsed.batch,
@@ -134,7 +134,8 @@ function defaultWrite(parsed: ParsedSync, destination: ParsedConnection | undefi
   return parsed.mode === 'timestamp' && able ? 'upsert' : 'insert';
 }
 
-function defaultDeletes(source: ParsedConnection | undefined, destination: ParsedConnection | undefined): DeleteMode {
-  const reported = source?.config?.capabilities.source.deletes ?? false;
+/** Queries find what is there: deletions come with changes alone. A destination that has no place for them is no hindrance elsewhere. */
+function defaultDeletes(mode: Mode, source: ParsedConnection | undefined, destination: ParsedConnection | undefined): DeleteMode {
+  const reported = (mode === 'stream' || mode === 'cdc') && (source?.config?.capabilities.source.deletes ?? false);
   return reported && (destination?.config?.capabilities.destination.deletes.includes('hard') ?? false) ? 'hard' : 'ignore';
 }

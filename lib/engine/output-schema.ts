@@ -30,7 +30,7 @@ export function outputSchema(source: Schema, definition: SyncDefinition): Schema
   if (definition.write === 'upsert' && wanted.length === 0) {
     throw new SyncError(
       'KEY_REQUIRED',
-      `Sync ${sync} upserts, but ${source.name} has no primary or unique key: name one with \`key\`, or write with \`insert\`.`,
+      `Sync ${sync} upserts, but ${source.name} has no primary or unique key: name one with \`key\` of the sync itself (beside \`source\`, not within it), or write with \`insert\`.`,
       {
         sync,
         table: source.name,

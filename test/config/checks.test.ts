@@ -63,8 +63,11 @@ describe('what a connector lacks', () => {
   it('decides the defaults', () => {
     expect(between({}, {}, byTime).definition).toMatchObject({ write: 'upsert', deletes: 'ignore' });
     expect(between({}, { writes: ['insert'] }, byTime).definition?.write).toBe('insert');
-    expect(between({ deletes: true }, {}, {}).definition?.deletes).toBe('hard');
-    expect(between({ deletes: true }, { deletes: ['ignore'] }, {}).definition?.deletes).toBe('ignore');
+    const changes = { deletes: true, modes: ['full', 'id', 'stream'] as const };
+    expect(between(changes, {}, { mode: 'stream' }).definition?.deletes).toBe('hard');
+    expect(between(changes, { deletes: ['ignore'] }, { mode: 'stream' }).definition?.deletes).toBe('ignore');
+    // Other modes report no deletions: a destination is not asked for a place for them
+    for (const fields of [{}, { mode: 'id', cursor: { column: 'id' } }]) expect(between(changes, {}, fields).definition?.deletes).toBe('ignore');
   });
 });
 

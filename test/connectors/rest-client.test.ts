@@ -198,6 +198,26 @@ describe('repetition', () => {
     expect(server.requests).toHaveLength(1);
   });
 
+  it('a conflict: a POST is sent twice more and told what it usually means, other methods are tried as often as the definition says', async () => {
+    await using client = new RestClient(connectionTo(server.url, { retries: 4 }), never);
+    server.route('PUT /*', () => ({ json: {} }));
+    server.plan({ kind: 'status', status: 409 }, { times: 2 });
+    expect((await get(client, '/x', { method: 'POST', body: '{}', what: 'POST /x' })).status).toBe(200);
+    server.plan({ kind: 'status', status: 409 }, { times: 3 });
+    await expect(get(client, '/x', { method: 'POST', body: '{}', what: 'POST /x' })).rejects.toMatchObject({
+      code: 'CONFLICT',
+      retry: 'never',
+      message: expect.stringMatching(/POST \/x.*409.*there already/),
+    });
+    expect(server.requests).toHaveLength(6);
+    server.plan({ kind: 'status', status: 409 }, { times: 4 });
+    expect((await get(client, '/x', { method: 'PUT', body: '{}' })).status).toBe(200);
+    await using hasty = new RestClient(connectionTo(server.url, { retries: 0 }), never);
+    server.plan({ kind: 'status', status: 409 });
+    await expect(get(hasty, '/x', { method: 'POST', body: '{}' })).rejects.toMatchObject({ code: 'CONFLICT' });
+    expect(server.requests).toHaveLength(12);
+  });
+
   it('stops on its signal, while it waits as well', async () => {
     const stop = new AbortController();
     await using client = new RestClient(connectionTo(server.url), stop.signal);

@@ -260,6 +260,17 @@ describe('through the engine', () => {
     expect(resources.posted).toHaveLength(4);
   });
 
+  it('does not send a record again and again that is there already', async () => {
+    await using lab = await Lab.make(server.url);
+    lab.db.exec("CREATE TABLE orders (id INTEGER PRIMARY KEY, note TEXT); INSERT INTO orders VALUES (1, 'a')");
+    server.plan({ kind: 'status', status: 409 }, { times: 99 });
+    expect(await lab.push({ path: '/orders' })).toMatchObject({
+      status: 'failed',
+      error: { code: 'CONFLICT', message: expect.stringContaining('there already') },
+    });
+    expect(server.requests).toHaveLength(3);
+  });
+
   it('stops at a record that the service refuses, and sends it again when it can', async () => {
     await using lab = await Lab.make(server.url);
     lab.db.exec("CREATE TABLE orders (id INTEGER PRIMARY KEY, note TEXT); INSERT INTO orders VALUES (1, 'a'), (2, 'b'), (3, 'c')");

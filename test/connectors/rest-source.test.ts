@@ -4,7 +4,7 @@ import type { Paging } from '../support/http/handlers.ts';
 import { pages } from '../support/http/handlers.ts';
 import type { Handler } from '../support/http/reply.ts';
 import { HttpFaultServer } from '../support/http-fault-server.ts';
-import { Lab, openRest } from './rest-support.ts';
+import { Lab, never, openRest } from './rest-support.ts';
 
 let server: HttpFaultServer;
 beforeEach(async () => {
@@ -78,6 +78,70 @@ describe('pages', () => {
     expect(boundaries).toHaveLength(1);
   });
 
+  it.each([
+    ['link', '_links.next', { _links: { next: { href: '/orders?p=2' } } }, /_links\.next is an object/],
+    ['link', '_links.next.href', { _links: { next: [{ href: '/orders?p=2' }] } }, /_links\.next is a list/],
+    ['link', 'next.href', { next: '/orders?p=2' }, /next is a text/],
+    ['cursor', 'next', { next: { after: '1' } }, /next is an object/],
+    ['cursor', 'next', { next: ['1'] }, /next is a list/],
+    ['cursor', 'more', { more: true }, /more is true/],
+  ] as const)('%s: refuses %s of %j, which is no end of the list', async (type, next, answer, message) => {
+    server.route('GET /orders', () => ({ json: { data: orders(3), ...answer } }));
+    await using source = await openRest(server.url, { path: '/orders', records: 'data', pagination: { type, next } });
+    await expect(readAll(source)).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringMatching(message),
+      place: { field: 'source.pagination.next' },
+    });
+  });
+
+  it.each([{}, { next: null }, { next: false }, { next: '' }, { next: { href: null } }, { next: { href: '' } }, { next: {} }])(
+    'takes %j for the end',
+    async (answer) => {
+      server.route('GET /orders', () => ({ json: { data: orders(3), ...answer } }));
+      const ends = 'next' in answer && typeof answer.next === 'object' && answer.next !== null ? ['next.href'] : ['next', 'next.href'];
+      for (const next of ends) {
+        await using source = await openRest(server.url, { path: '/orders', records: 'data', pagination: { type: 'link', next } });
+        expect((await readAll(source)).rows).toHaveLength(3);
+      }
+    },
+  );
+
+  it.each([
+    ['link', 2, 0],
+    ['cursor', 2, 0],
+    ['cursor', 3, 5],
+    ['cursor', 7, 1],
+    ['cursor', 100, 300],
+  ] as const)('%s: refuses pages that go round, %i of them, after %i that do not', async (type, round, before) => {
+    let asked = 0;
+    server.route('GET /orders', ({ query }) => {
+      asked += 1;
+      const page = Number(query.get('cursor') ?? 0);
+      const next = page + 1 === before + round ? before : page + 1;
+      return { json: { data: [{ id: page }], next: type === 'link' ? `/orders?cursor=${next}` : String(next) } };
+    });
+    await using source = await openRest(server.url, { path: '/orders', records: 'data', pagination: { type, next: 'next' } });
+    const told = { code: 'ROW_MALFORMED', message: expect.stringContaining('go round') };
+    const cursors: (string | null)[] = [];
+    const reading = async (from: string | null): Promise<void> => {
+      for await (const { boundary } of source.read({ from, maxRows: 100, maxBytes: 1_000_000 }, never)) if (boundary !== null) cursors.push(boundary);
+    };
+    await expect(reading(null)).rejects.toMatchObject(told);
+    expect(asked).toBeLessThan(3 * (before + round) + 3);
+    // The position knows of it too, so that no run repeats the round
+    asked = 0;
+    const found = cursors.length;
+    await expect(reading(cursors.at(-1) ?? null)).rejects.toMatchObject(told);
+    expect([asked, cursors.length - found]).toEqual([1, 0]);
+  });
+
+  it('refuses a token that is looked for in a list', async () => {
+    server.route('GET /orders', () => ({ json: orders(3) }));
+    await using source = await openRest(server.url, { path: '/orders', pagination: { type: 'cursor' } });
+    await expect(readAll(source)).rejects.toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringContaining('the answer itself is a list') });
+  });
+
   it('refuses pages that repeat themselves', async () => {
     server.route('GET /orders', () => ({ json: { data: orders(3) } }));
     await using source = await openRest(server.url, { path: '/orders', records: 'data', pagination: { type: 'page' } });
@@ -127,6 +191,25 @@ describe('values', () => {
       ['ROW_MALFORMED', 'GET /list, record 3 (id=3)', 'price', 1],
       ['ROW_MALFORMED', 'GET /list, record 4 (id=)', undefined, 1],
     ]);
+  });
+
+  it('refuses digits that a double does not keep, as numbers and as texts', async () => {
+    const kept = ['0.1', '1.50', '1e3', '-0', '9007199254740992', '0.30000000000000004'];
+    const lost = ['9007199254740993', '0.1234567890123456789012', '1e400', '1e-400'];
+    const all = [...kept, ...lost].flatMap((digits) => [digits, `"${digits}"`]);
+    const body = `[${[...all, '"NaN"', '"-Infinity"'].map((value, id) => `{"id":${id},"f":${value}}`).join(',')}]`;
+    server.route('GET /list', () => ({ body }));
+    await using source = await openRest(server.url, { path: '/list', fields: { f: 'float64' } });
+    const { rows, chunks } = await readAll(source);
+    expect(rows.map(([f]) => f)).toEqual([
+      ...kept.flatMap((digits) => [digits, digits]).map((digits) => (digits === '-0' ? '-0' : String(Number(digits)))),
+      'NaN',
+      '-Infinity',
+    ]);
+    const rejected = chunks.flatMap((chunk) => chunk.rejected ?? []);
+    expect(rejected.map(({ error }) => [error.code, error.message.replace(/^.*record [0-9]+/, '')])).toEqual(
+      lost.flatMap(() => Array.from({ length: 2 }, () => ['ROW_MALFORMED', ': the value of f is no float64, as fields has it.'])),
+    );
   });
 
   it('chooses columns, and names one that no record has', async () => {
@@ -264,6 +347,130 @@ describe('through the engine', () => {
     await lab.pull(source, sync);
     expect(await lab.pull(source, sync)).toMatchObject({ read: 6 });
     expect(server.requests.at(-1)?.query.get('since')).toBe('2026-01-01T00:00:25Z');
+  });
+
+  it('goes back by the lookback over as many pages as it has, sorted as well, and goes on within it after a failure', async () => {
+    const late: Order[] = [];
+    let records = orders(30);
+    server.route(
+      'GET /orders',
+      since(() => [...records, ...late], { field: 'at', size: 3 }),
+    );
+    await using lab = await Lab.make(server.url, { retries: 0 });
+    const source = { path: '/orders', records: 'data', pagination: { type: 'page' }, incremental: { param: 'since', order: 'ascending' } };
+    const sync = {
+      mode: 'timestamp',
+      write: 'upsert',
+      cursor: { column: 'at', key: ['id'], lookbackSeconds: 20, nulls: 'refuse' },
+      batch: { rows: 3, bytes: 1_000_000 },
+    } as const;
+    expect(await lab.pull(source, sync)).toMatchObject({ written: 30 });
+    // Two of them within the lookback, far behind its first page; seven of one value go over pages by number
+    late.push(order(98, '2026-01-01T00:00:27Z'), ...upTo(7).map((n) => order(100 + n, '2026-01-01T00:00:21Z')), order(97, '2026-01-01T00:00:05Z'));
+    expect(await lab.pull(source, sync)).toMatchObject({ status: 'succeeded', error: null });
+    const found = (): unknown[] => lab.rows('SELECT id FROM copy WHERE id > 30 ORDER BY id').flat();
+    expect(found()).toEqual([98, ...upTo(7).map((n) => 100 + n)]);
+    late.push(order(96, '2026-01-01T00:00:29Z'));
+    server.plan({ kind: 'status', status: 403 }, { matches: ({ query }) => query.get('since') === '2026-01-01T00:00:20Z' });
+    expect(await lab.pull(source, sync)).toMatchObject({ status: 'failed' });
+    const asked = server.requests.length;
+    expect(await lab.pull(source, sync)).toMatchObject({ status: 'succeeded' });
+    // Behind the sample of the columns
+    expect(server.requests[asked + 1]?.query.get('since')).toBe('2026-01-01T00:00:20Z');
+    expect(found()).toContain(96);
+    // The position is the largest value again, also where the record that had it is gone
+    records = records.filter(({ id }) => id < 15);
+    late.length = 0;
+    await lab.pull(source, sync);
+    const before = server.requests.length;
+    await lab.pull(source, sync);
+    expect(server.requests[before + 1]?.query.get('since')).toBe('2026-01-01T00:00:10Z');
+  });
+});
+
+describe('what a position is of', () => {
+  const source = { path: '/v2/orders', records: 'data', params: { kind: 'a' }, pagination: { type: 'page', sizeParam: 'per_page', size: 10 } };
+  const answer: Handler = (request) => {
+    const found = pages(() => orders(35), { paging: 'page', size: 10 })(request) as { json: { data: unknown } };
+    return { json: { data: found.json.data, other: found.json.data } };
+  };
+  beforeEach(() => {
+    for (const path of ['/v2/orders', '/v2/customers', '/a/b/orders'] as const) server.route(`GET ${path}`, answer);
+  });
+  const firstBoundary = async (options: object = {}, ask: object = {}): Promise<string> => {
+    await using opened = await openRest(server.url, { ...source, ...options }, ask);
+    for (const { cursor } of (await readAll(opened, { maxRows: 10 })).boundaries) return cursor;
+    throw new Error('no boundary');
+  };
+
+  it.each([
+    ['another path', '', { path: '/v2/customers' }, /was made for "\/v2\/orders"/],
+    ['another base', '/a/b', { path: '/orders' }, /was made for/],
+    ['another list of the answer', '', { records: 'other' }, /\(records\)/],
+  ] as const)('%s is refused', async (_, base, options, message) => {
+    const cursor = await firstBoundary();
+    await using changed = await openRest(`${server.url}${base}`, { ...source, ...options });
+    for (const use of [readAll(changed, { from: cursor }), changed.remaining?.(cursor)])
+      await expect(use).rejects.toMatchObject({ code: 'CURSOR_INVALID', message: expect.stringMatching(message) });
+  });
+
+  it('is none of the host, the credentials, the headers, the limits, and of how base and path share the address', async () => {
+    const cursor = await firstBoundary();
+    const connection = { token: 't', headers: { A: 'b' }, timeoutSeconds: 4, retries: 1 };
+    await using moved = await openRest(`${server.url.replace('127.0.0.1', 'localhost')}/v2/?key=canary`, { ...source, path: 'orders' }, { connection });
+    const { rows, boundaries } = await readAll(moved, { from: cursor });
+    expect(ids(rows)).toEqual(upTo(35).slice(10));
+    expect(JSON.stringify(boundaries)).not.toContain('canary');
+  });
+
+  it('positions that do not name it stay valid', async () => {
+    const { path: _, list: __, paging: ___, ...old } = JSON.parse(await firstBoundary());
+    await using opened = await openRest(server.url, source);
+    expect(ids((await readAll(opened, { from: JSON.stringify(old) })).rows)).toEqual(upTo(35).slice(10));
+  });
+
+  it.each([
+    ['the size of numbered pages', { pagination: { ...source.pagination, size: 5 } }],
+    ['params', { params: { kind: 'b' } }],
+  ])('a page that was counted otherwise is none: %s', async (_, edit) => {
+    const cursor = await firstBoundary();
+    await using inserts = await openRest(server.url, { ...source, ...edit }, { write: 'insert' });
+    await expect(readAll(inserts, { from: cursor })).rejects.toMatchObject({ code: 'CURSOR_INVALID', message: expect.stringContaining('params') });
+    await using upserts = await openRest(server.url, { ...source, ...edit });
+    expect(ids((await readAll(upserts, { from: cursor })).rows)).toEqual(upTo(35));
+    // By a value the list begins anew, without what was delivered
+    const ask = { mode: 'timestamp', write: 'insert', cursor: { column: 'at', key: ['id'] } } as const;
+    const incremental = { param: 'since', order: 'ascending' };
+    const same = orders(35).map(({ id }) => order(id, '2026-01-01T00:00:00Z'));
+    server.route(
+      'GET /v2/orders',
+      since(() => same, { field: 'at', size: 10 }),
+    );
+    await using sorted = await openRest(server.url, { ...source, incremental }, ask);
+    const { boundaries } = await readAll(sorted);
+    const amid = boundaries.find(({ cursor: text }) => JSON.parse(text).at !== null);
+    await using edited = await openRest(server.url, { ...source, ...edit, incremental }, ask);
+    expect(ids((await readAll(edited, { from: amid?.cursor ?? '' })).rows)).toEqual(upTo(35).slice(amid?.rows));
+  });
+
+  it('offsets stay with another size, and a long path does not make the position long', async () => {
+    const path = `/${'x'.repeat(1_900)}` as const;
+    server.route(
+      `GET ${path}`,
+      pages(() => orders(35), { paging: 'offset', size: 10 }),
+    );
+    const cursor = await firstBoundary({ path, pagination: { type: 'offset', size: 10 } });
+    expect(cursor.length).toBeLessThan(300);
+    await using opened = await openRest(server.url, { ...source, path, pagination: { type: 'offset', size: 5 } });
+    expect(ids((await readAll(opened, { from: cursor })).rows)).toEqual(upTo(35).slice(10));
+  });
+
+  it('is told by a run whose definition was edited', async () => {
+    await using lab = await Lab.make(server.url);
+    const sync = { mode: 'id', write: 'upsert', cursor: { column: 'id', key: ['id'], lookbackSeconds: 0, nulls: 'refuse' } } as const;
+    const incremental = { param: 'since' };
+    expect(await lab.pull({ ...source, incremental }, sync)).toMatchObject({ status: 'succeeded', written: 35 });
+    expect(await lab.pull({ ...source, incremental, path: '/v2/customers' }, sync)).toMatchObject({ status: 'failed', error: { code: 'CURSOR_INVALID' } });
   });
 });
 

@@ -14,6 +14,8 @@ const maxPauseMs = 120_000;
 const connectTimeoutMs = 10_000;
 const firstBackoffMs = 250;
 const maxBackoffMs = 15_000;
+/** Of a POST after 409: another change at the same moment is soon over, a record that is there already stays. */
+const conflictRetries = 2;
 /** Of the answer of a token URL. */
 const tokenBytes = 1_048_576;
 
@@ -116,7 +118,10 @@ export class RestClient implements AsyncDisposable {
         factor: 2,
         randomize: true,
         signal: this.#signal,
-        shouldRetry: ({ error }) => error instanceof SyncError && error.retry !== 'never' && !(error instanceof LongPause),
+        shouldRetry: ({ error, attemptNumber }) =>
+          error instanceof SyncError &&
+          !(error instanceof LongPause) &&
+          (error.retry !== 'never' || (error.code === 'CONFLICT' && attemptNumber <= conflictRetries)),
       });
     } catch (error) {
       if (this.#signal.aborted) throw this.#signal.reason;

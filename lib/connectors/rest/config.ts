@@ -109,13 +109,15 @@ const pagination = lazy(() =>
     z.strictObject({
       type: z.literal('cursor').describe('Each answer has a token for the next page.'),
       param: parameter().default('cursor').describe('Parameter that takes the token. Default cursor.'),
-      next: memberPath().default('next').describe('Where the token stands in an answer; the last page has none, null, or an empty text. Default next.'),
+      next: memberPath().default('next').describe('Where the token stands in an answer; the last page has none, null, false or an empty text. Default next.'),
       sizeParam: parameter().optional().describe('Parameter with the size of a page.'),
       size: size().optional().describe('Records on a page, as asked for with sizeParam.'),
     }),
     z.strictObject({
       type: z.literal('link').describe('The address of the next page comes with each answer.'),
-      next: memberPath().optional().describe('Where the address stands in an answer. Absent: in the Link header with rel="next" (RFC 8288).'),
+      next: memberPath()
+        .optional()
+        .describe('Where the address stands in an answer, such as `_links.next.href`. Absent: in the Link header with rel="next" (RFC 8288).'),
       sizeParam: parameter().optional().describe('Parameter with the size of a page.'),
       size: size().optional().describe('Records on a page, as asked for with sizeParam.'),
     }),

@@ -1,4 +1,4 @@
-/** The position of a read: versioned text that names the column it goes by. */
+/** The position of a read: versioned text that names the list that it is of and the column it goes by. */
 import { createHash } from 'node:crypto';
 import { SyncError } from '../../errors.ts';
 import { readTimestamp, toDayNumber, toUtc, utcText } from '../../values/datetime.ts';
@@ -9,6 +9,15 @@ import type { Position } from './pages.ts';
 const maxCursorBytes = 4096;
 /** Rows of one value that a position remembers by a digest, so that they are not delivered again. */
 export const maxTies = 100;
+
+/** One page of the pass so far, against which the later ones are held (Brent's way to find a cycle): the mark moves on after 2, 4, 8, … pages, so that it comes to stand within any round and is met again. */
+export interface Trail {
+  readonly mark: string;
+  /** Pages since the mark. */
+  readonly steps: number;
+  /** Pages after which it moves on. */
+  readonly span: number;
+}
 
 export interface ReadState {
   /** Column that the incremental parameter is made from; null where everything is read. */
@@ -21,23 +30,42 @@ export interface ReadState {
   readonly seen: readonly string[];
   /** The page to ask for with `since`. */
   readonly at: Position;
+  /** Of the tokens or links that led to `at`; null where pages are numbered, and on the first page. */
+  readonly trail: Trail | null;
   /** Largest value met so far. */
   readonly max: string | null;
   readonly ties: readonly string[];
 }
 
-export function startState(column: string | null): ReadState {
-  return { column, end: false, since: null, seen: [], at: null, max: null, ties: [] };
+/** What a position is of. The host is no part of it: a service may move. Digests, since an address may hold what nobody else is to read, and may be long. */
+export interface Place {
+  /** As the definition has it, for messages. */
+  readonly path: string;
+  /** Of what makes it another list. */
+  readonly list: string;
+  /** Of what a page is counted by: page 5 of 50 records each is no page 5 of 100. */
+  readonly paging: string;
 }
 
-export function writeCursor(state: ReadState, what: string): Cursor {
-  const { column, end, since, seen, at, max, ties } = state;
+/** Longest path that is written out; the digest tells longer ones apart. */
+const maxPathLength = 100;
+
+export function startState(column: string | null): ReadState {
+  return { column, end: false, since: null, seen: [], at: null, trail: null, max: null, ties: [] };
+}
+
+export function writeCursor(state: ReadState, { place, what }: { readonly place: Place; readonly what: string }): Cursor {
+  const { column, end, since, seen, at, trail, max, ties } = state;
   const fields = {
     v: 1,
     c: column,
+    path: place.path.slice(0, maxPathLength),
+    list: place.list,
     ...(end ? { end } : {}),
     since,
     at,
+    ...(at === null ? {} : { paging: place.paging }),
+    ...(at === null || trail === null ? {} : { trail: [trail.mark, trail.steps, trail.span] }),
     ...(seen.length > 0 ? { seen } : {}),
     ...(max === since ? {} : { max, ...(ties.length > 0 ? { ties } : {}) }),
   };
@@ -48,10 +76,18 @@ export function writeCursor(state: ReadState, what: string): Cursor {
   });
 }
 
-/** Throws `CURSOR_INVALID` for what another connector, another column or another mode has written. */
-export function readCursor(text: Cursor, column: string | null): ReadState {
+export interface Reading {
+  readonly column: string | null;
+  readonly place: Place;
+  /** Whether a page may be left for the beginning of its list: nothing is doubled by reading records again. */
+  readonly again: boolean;
+}
+
+/** Throws `CURSOR_INVALID` for what another connector, another list, another column or another mode has written. Positions of before they named their list are taken at their word. */
+export function readCursor(text: Cursor, { column, place, again }: Reading): ReadState {
   const value = parse(text);
-  const { v, c, end = false, since = null, at = null, seen = [], max = since, ties = seen } = value;
+  const { v, c, path, list = place.list, paging = place.paging, end = false, since = null, at = null, seen = [], max = since } = value;
+  const { ties = max === since ? seen : [] } = value;
   const valid =
     v === 1 &&
     c === column &&
@@ -64,7 +100,40 @@ export function readCursor(text: Cursor, column: string | null): ReadState {
       `The stored position is not of this source${column === null ? ' in mode full' : ` by ${column}`}: reset it with idra checkpoint reset.`,
     );
   }
-  return { column, end, since, at, seen, max, ties } as ReadState;
+  if (list !== place.list)
+    throw invalid(
+      place,
+      path === place.path.slice(0, maxPathLength)
+        ? 'it was made for another base path in url, or for another list in the answer (records)'
+        : `it was made for ${JSON.stringify(path)}`,
+    );
+  const state = { column, end, since, at, trail: trailOf(value.trail), seen, max, ties } as ReadState;
+  if (at === null || paging === place.paging) return state;
+  if (!again) throw invalid(place, 'it is a page in the midst of a pass that began with other params, or another pagination');
+  return column === null ? startState(null) : { ...state, at: null, trail: null };
+}
+
+function invalid(place: Place, why: string): SyncError {
+  const { path } = place;
+  return new SyncError(
+    'CURSOR_INVALID',
+    `The stored cursor does not belong to ${path === '' ? '/' : path}: ${why}. Set the definition back, reset the checkpoint, or set a cursor of this path.`,
+    { table: path },
+  );
+}
+
+function trailOf(value: unknown): Trail | null {
+  const [mark, steps, span] = Array.isArray(value) ? value : [];
+  return typeof mark === 'string' && typeof steps === 'number' && typeof span === 'number' ? { mark, steps, span } : null;
+}
+
+/** The trail with one page more; null where that page is the marked one. Whoever goes round in `n` pages is found before three rounds are through, often in the first. */
+export function followed(trail: Trail | null, at: string): Trail | null {
+  const page = digest([at]);
+  if (trail === null) return { mark: page, steps: 0, span: 2 };
+  if (page === trail.mark) return null;
+  const steps = trail.steps + 1;
+  return steps < trail.span ? { ...trail, steps } : { mark: page, steps: 0, span: trail.span * 2 };
 }
 
 function isTexts(value: unknown): boolean {

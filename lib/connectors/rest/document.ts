@@ -1,4 +1,5 @@
 /** Answers as text: values keep their digits, which `JSON.parse` would round. */
+import { SyncError } from '../../errors.ts';
 import { jsonItems, jsonMembers } from '../../values/json.ts';
 import { malformed } from './errors.ts';
 
@@ -23,6 +24,36 @@ export function valueAt(text: string, path: string, what: string): string | null
     current = member;
   }
   return current;
+}
+
+/**
+ * The token or link at a path; null where there is none: nothing at the path, null, false or an empty text, also on the way to it.
+ * Throws `CONFIG_INVALID` for anything else: the path is wrong then, and taking that for the end would leave the other pages out.
+ */
+export function nextAt(text: string, path: string, what: string): string | null {
+  const names = path.split('.');
+  let current = text;
+  for (const [index, name] of names.entries()) {
+    const members = readWith(jsonMembers, current, what);
+    if (members === null) throw noNext(names.slice(0, index), current, { path, what });
+    const member = members.get(name);
+    if (member === undefined || ['null', 'false', '""'].includes(member)) return null;
+    current = member;
+  }
+  const found = scalarText(current);
+  if (found === null) throw noNext(names, current, { path, what });
+  return found;
+}
+
+function noNext(names: readonly string[], found: string, { path, what }: { readonly path: string; readonly what: string }): SyncError {
+  const first = found.trimStart()[0] ?? '';
+  const kinds: Readonly<Record<string, string>> = { '{': 'an object', '[': 'a list', '"': 'a text', t: 'true', f: 'false', n: 'null' };
+  const place = names.length === 0 ? 'the answer itself' : `what stands at ${names.join('.')}`;
+  return new SyncError(
+    'CONFIG_INVALID',
+    `${what}: ${place} is ${kinds[first] ?? 'a number'}, and pagination.next is ${path}: it has to name the token or the link itself, such as _links.next.href.`,
+    { field: 'source.pagination.next', key: what },
+  );
 }
 
 /** The records of an answer. Throws `ROW_MALFORMED` for a page of HTML, text that was cut short, and an answer without the list that the definition names. */

@@ -33,6 +33,13 @@ export function statusError(status: number, what: string, method: string): SyncE
       'UNSUPPORTED',
       `${what} was answered with ${status}: the service does not take these parameters; check params, pagination and incremental.`,
     );
+  // The client has waited for another change to end: what is left is a record that stays where it is
+  if (status === 409 && method === 'POST')
+    return new SyncError(
+      code,
+      `${what} was answered with 409: usually that means that the record is there already, also from an earlier call whose answer was lost; less often that something else is at work on it. Where the service can take it a second time, write to its address (a column in path, so that it is a PUT); otherwise remove it there.`,
+      { retry: 'never', key: what },
+    );
   return new SyncError(code, `${what} was answered with ${status}: ${advice}.`, { retry, key: what });
 }
 

@@ -1,12 +1,12 @@
 /** Columns of records that declare none: found in the first page, widened by later ones, fixed by `fields`. */
 import { checkFor } from '../../values/fits.ts';
 import { typeOfJson, widenedJson } from '../../values/infer-json.ts';
-import { survivesDouble } from '../../values/numbers.ts';
+import { isSpecialNumber, survivesDouble } from '../../values/numbers.ts';
 import { parseType } from '../../values/parse-type.ts';
 import { valueFromJson } from '../../values/row-json.ts';
 import { fitsCharacters } from '../../values/text.ts';
 import type { Column, LogicalType, Value } from '../../values/types.ts';
-import type { Members } from './document.ts';
+import { type Members, scalarText } from './document.ts';
 
 export interface Choice {
   readonly include?: readonly string[];
@@ -97,7 +97,8 @@ function lengthCheck(maxLength = Number.POSITIVE_INFINITY): (value: Value) => st
 
 function fitted(raw: string, type: LogicalType): Value | undefined {
   if (raw !== 'null' && type.kind === 'string' && !raw.startsWith('"')) return undefined;
-  // Digits that a double does not keep would change the value
-  if (type.kind === 'float64' && /^-?[0-9]/.test(raw) && !survivesDouble(raw)) return undefined;
+  // Digits that a double does not keep would change the value, as a number or in a text
+  const digits = type.kind === 'float64' && raw !== 'null' ? scalarText(raw) : null;
+  if (digits !== null && !isSpecialNumber(digits) && !survivesDouble(digits)) return undefined;
   return valueFromJson(raw, type);
 }

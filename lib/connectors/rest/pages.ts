@@ -2,7 +2,8 @@
 import { SyncError } from '../../errors.ts';
 import type { RestAnswer, RestClient } from './client.ts';
 import type { RestSourceOptions } from './config.ts';
-import { scalarText, valueAt } from './document.ts';
+import { digest, followed, type Place, type Trail } from './cursor.ts';
+import { nextAt } from './document.ts';
 import { malformed } from './errors.ts';
 
 export type Position = string | null;
@@ -15,12 +16,15 @@ export interface PageAnswer {
 }
 
 export class Pages {
+  readonly place: Place;
   readonly #client: RestClient;
   readonly #options: RestSourceOptions;
 
   constructor(client: RestClient, options: RestSourceOptions) {
     this.#client = client;
     this.#options = options;
+    const { path, records } = options;
+    this.place = { path, list: digest([client.address(path).pathname.replace(/\/+$/, ''), records ?? '']), paging: digest(counting(options)) };
   }
 
   /** For messages: `GET /orders page 3`. Tokens and links may be secret and are counted, not shown. */
@@ -61,14 +65,23 @@ export class Pages {
       case 'offset':
         return page.count === 0 ? null : String(BigInt(at ?? 0) + BigInt(page.count));
       case 'cursor':
-        return this.#moved(at, scalarText(valueAt(page.answer.text, pagination.next, page.what)), page.what);
+        return this.#moved(at, nextAt(page.answer.text, pagination.next, page.what), page.what);
       case 'link':
         return this.#moved(at, this.#link(page, pagination.next), page.what);
     }
   }
 
+  /** Tokens and links may lead round over several pages, which would go on for ever; numbers only grow. Throws `ROW_MALFORMED`. */
+  trail(before: Trail | null, at: Position, what: string): Trail | null {
+    const { type } = this.#options.pagination;
+    if (at === null || (type !== 'cursor' && type !== 'link')) return null;
+    const trail = followed(before, at);
+    if (trail === null) throw malformed(what, 'the answer names a page as the next one that was read before it: the pages go round');
+    return trail;
+  }
+
   #link({ answer, what }: PageAnswer, path: string | undefined): Position {
-    const link = path === undefined ? nextLink(answer.headers.link) : scalarText(valueAt(answer.text, path, what));
+    const link = path === undefined ? nextLink(answer.headers.link) : nextAt(answer.text, path, what);
     if (link === null || link === '') return null;
     const url = this.#client.follow(link, answer.url, what);
     return url.origin === this.#client.base.origin ? url.pathname + url.search : url.href;
@@ -83,6 +96,14 @@ export class Pages {
 
 function firstNumber({ pagination }: RestSourceOptions): number {
   return pagination.type === 'page' ? pagination.start : 1;
+}
+
+/** A link says everything itself; an offset is the same with pages of another size. */
+function counting({ pagination, params }: RestSourceOptions): string[] {
+  const { type } = pagination;
+  if (type === 'link' || type === 'none') return [type];
+  const asked = Object.entries(params).sort(([a], [b]) => (a < b ? -1 : 1));
+  return [type, JSON.stringify(asked), ...(type === 'page' ? [pagination.sizeParam ?? '', String(pagination.size ?? '')] : [])];
 }
 
 /** Target of `rel="next"` (RFC 8288): `<https://…>; rel="next", <…>; rel="last"`. */

@@ -79,7 +79,8 @@ export class Progress {
     const { next: at, what } = page;
     if (this.column === null) return { items: [...items], next: { ...state, at, end: at === null }, done: at === null };
     const fresh: Item[] = [];
-    let { max, ties } = state;
+    // A sorted list goes on from the values of its own pages: after a lookback they are below the largest that was met before
+    let [max, ties] = this.#ascending ? [state.since, state.seen] : [state.max, state.ties];
     let before: string | null = null;
     for (const [index, item] of items.entries()) {
       if (item.members === null) {
@@ -96,10 +97,12 @@ export class Progress {
       if (against > 0) [max, ties] = [value, []];
       if (against >= 0 && !this.#unique) ties = this.#remember(ties, item, place);
     }
+    const below = this.#ascending && state.max !== null && (max === null || order(max, state.max, what) < 0);
+    const largest = below ? { max: state.max, ties: state.ties } : { max, ties };
     const moved = max !== null && (state.since === null || order(max, state.since, what) > 0);
-    if (this.#ascending && this.#again && moved) return { items: fresh, next: { ...state, since: max, seen: ties, at: null, max, ties }, done: false };
-    if (at !== null) return { items: fresh, next: { ...state, at, max, ties, seen: this.#ascending ? ties : state.seen }, done: false };
-    return { items: fresh, next: { ...state, since: max, seen: ties, at: null, max, ties }, done: true };
+    if (this.#ascending && this.#again && moved) return { items: fresh, next: { ...state, since: max, seen: ties, at: null, ...largest }, done: false };
+    if (at !== null) return { items: fresh, next: { ...state, at, seen: this.#ascending ? ties : state.seen, ...largest }, done: false };
+    return { items: fresh, next: { ...state, since: largest.max, seen: largest.ties, at: null, ...largest }, done: true };
   }
 
   /** The value after which to go on, as the destination reports it in canonical text, in the form that services read. */

@@ -91,7 +91,7 @@ class RestSource implements Source {
 
   async *read(options: ReadOptions, signal: AbortSignal): AsyncIterable<Chunk> {
     if (options.from !== null) this.#sample = null;
-    let state = options.from === null ? startState(this.#column) : this.#begin(readCursor(options.from, this.#column));
+    let state = options.from === null ? startState(this.#column) : this.#begin(this.#stored(options.from));
     let previous: { readonly since: string | null; readonly text: string } | null = null;
     while (!state.end) {
       let step: Step;
@@ -115,27 +115,39 @@ class RestSource implements Source {
     const { what } = page;
     refuseRepeated({ previous, text: page.answer.text, count: page.count }, what);
     const advance = this.#progress.advance(state, page.items, { next: this.#pages.next(state.at, page), what });
-    const boundary = writeCursor(advance.next, what);
+    // Another value of the parameter is another list
+    const before = advance.next.since === state.since ? state.trail : null;
+    const next: ReadState = { ...advance.next, trail: this.#pages.trail(before, advance.next.at, what) };
+    const boundary = writeCursor(next, { place: this.#pages.place, what });
     const changed = this.#inference.learn(page.items.flatMap(({ members }) => members ?? []));
-    return { ...advance, page, boundary, schema: changed ? this.schema : null };
+    return { ...advance, next, page, boundary, schema: changed ? this.schema : null };
   }
 
   cursorAfter(values: readonly Value[]): Cursor {
     const since = this.#progress.written(values);
-    return writeCursor({ ...startState(this.#column), since, max: since }, this.#pages.title(null));
+    return writeCursor({ ...startState(this.#column), since, max: since }, { place: this.#pages.place, what: this.#pages.title(null) });
   }
 
   /** Nothing is known of what remains; a position of another source is refused. */
   async remaining(from: Cursor | null): Promise<Remaining> {
-    if (from !== null) readCursor(from, this.#column);
+    if (from !== null) this.#stored(from);
     return {};
   }
 
-  /** A pass that begins anew goes back by the lookback. */
+  #stored(from: Cursor): ReadState {
+    const column = this.#column;
+    return readCursor(from, { column, place: this.#pages.place, again: column !== null || this.#request.write === 'upsert' });
+  }
+
+  /**
+   * A pass that begins anew goes back by the lookback; the largest value stays, so that the way back to it is no step back of the position. One that was stopped on that way goes on there:
+   * otherwise a lookback longer than a run would never be through.
+   */
   #begin(state: ReadState): ReadState {
     const { lookbackSeconds } = this.#request.cursor;
-    if (lookbackSeconds === 0 || state.since === null || state.at !== null) return state;
-    return { ...state, since: earlier(state.since, lookbackSeconds), seen: [] };
+    const { since, max, at } = state;
+    if (lookbackSeconds === 0 || since === null || at !== null || since !== max) return state;
+    return { ...state, since: earlier(since, lookbackSeconds), seen: [], ties: [] };
   }
 
   async #fetch(state: ReadState, signal: AbortSignal): Promise<Page> {
