@@ -138,3 +138,25 @@ export async function readKeys(session: Session, table: FoundTable): Promise<Cat
   }
   return [...keys.values()];
 }
+
+/**
+ * Columns and keys of what SELECT gives of a table: of a table that others inherit from, their rows as well, for which none of its indexes speaks, and a column that must not be NULL
+ * here may be NULL there.
+ */
+export async function readSelected(session: Session, table: FoundTable): Promise<{ columns: CatalogueColumn[]; keys: CatalogueKey[] }> {
+  const [columns, keys] = [await readColumns(session, table), await readKeys(session, table)];
+  if (table.kind !== 'r') return { columns, keys };
+  const inherited = await session.query(
+    `WITH RECURSIVE child AS (
+       SELECT inhrelid FROM pg_catalog.pg_inherits WHERE inhparent = $1
+       UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN child c ON i.inhparent = c.inhrelid
+     )
+     SELECT a.attname, bool_and(a.attnotnull OR t.typnotnull) FROM child c
+     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.inhrelid JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+     WHERE a.attnum > 0 AND NOT a.attisdropped GROUP BY a.attname`,
+    [table.oid],
+  );
+  if (inherited.length === 0) return { columns, keys };
+  const required = new Set(inherited.flatMap(([name, always]) => (always === 't' ? [name] : [])));
+  return { columns: columns.map((column) => ({ ...column, nullable: column.nullable || !required.has(column.name) })), keys: [] };
+}
