@@ -23,6 +23,8 @@ export interface CatalogueColumn {
   readonly computed: boolean;
   /** Default or identity: filled in where a row does not bring it. */
   readonly filled: boolean;
+  /** Its collation takes different texts for equal. */
+  readonly folds: boolean;
 }
 
 export interface CatalogueKey extends UniqueKey {
@@ -68,8 +70,8 @@ export async function tableNotFound(session: Session, written: string): Promise<
 
 export async function readColumns(session: Session, table: FoundTable): Promise<CatalogueColumn[]> {
   const rows = await session.query(
-    `SELECT a.attname, a.atttypid, a.atttypmod, a.attnotnull OR t.typnotnull, a.attidentity, a.attgenerated, a.atthasdef
-     FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+    `SELECT a.attname, a.atttypid, a.atttypmod, a.attnotnull OR t.typnotnull, a.attidentity, a.attgenerated, a.atthasdef, k.collisdeterministic IS FALSE
+     FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid LEFT JOIN pg_catalog.pg_collation k ON k.oid = a.attcollation
      WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`,
     [table.oid],
   );
@@ -77,12 +79,20 @@ export async function readColumns(session: Session, table: FoundTable): Promise<
     session,
     rows.map((row) => ({ oid: String(row[1]), modifier: Number(row[2]) })),
   );
-  return rows.map(([name, , , notNull, identity, generated, hasDefault], i) => {
+  return rows.map(([name, , , notNull, identity, generated, hasDefault, folds], i) => {
     const type = types[i];
     if (name === undefined || name === null || type === undefined)
       throw new SyncError('INTERNAL', `The catalogue of ${session.name} has no type for a column of ${table.schema}.${table.table}.`);
     const computed = generated !== '';
-    return { name, type, nullable: notNull !== 't', identityAlways: identity === 'a', computed, filled: computed || identity !== '' || hasDefault === 't' };
+    return {
+      name,
+      type,
+      nullable: notNull !== 't',
+      identityAlways: identity === 'a',
+      computed,
+      filled: computed || identity !== '' || hasDefault === 't',
+      folds: folds === 't',
+    };
   });
 }
 
