@@ -93,7 +93,7 @@ describe('cursors of PostgreSQL', () => {
       ['bytea', '\\x00ff5c'],
       ['date', '0044-03-15 BC'],
       ['timestamptz', '1850-01-01 00:00:00.000001+00'],
-      ['timestamp', 'infinity'],
+      ['timestamp', '-infinity'],
       ['timestamp', '12024-06-01 23:59:59.5'],
       ['float8', '-1.5e-300'],
     ];
