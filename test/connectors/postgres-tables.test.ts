@@ -1,7 +1,7 @@
 /** Tables of a kind that is rare: what their catalogue says is not what a reader sees, or what is done to them is not what happens. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Schema } from '../../lib/values/types.ts';
-import { claimOf, column, destinationOf, failure, freshName, openSource, readTable, writeAll } from '../conformance/drive.ts';
+import { batchOf, chunkOf, claimOf, column, destinationOf, failure, freshName, openSource, openWriter, readTable, writeAll } from '../conformance/drive.ts';
 import { postgresHarness, quote } from './postgres-harness.ts';
 
 let harness: Awaited<ReturnType<typeof postgresHarness>>;
@@ -69,6 +69,39 @@ describe('dates past the year 999999', () => {
         left.push(count);
       }
       expect(left).toEqual([3, 2, 1, 0]);
+    }
+  });
+});
+
+describe('a database of another encoding than UTF-8', () => {
+  it('takes the letter of a row that it cannot hold', async () => {
+    const name = freshName('latin');
+    await harness.client.query(`CREATE DATABASE ${quote(name)} TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'`);
+    try {
+      const url = new URL(harness.url);
+      url.pathname = `/${name}`;
+      const latin = { ...harness, connection: { ...(harness.connection as object), url: url.href } };
+      const schema: Schema = { name: 'items', columns: [column('id', 'string', false), column('v', 'string')], key: ['id'] };
+      await using open = await openWriter(latin, schema, { onError: 'deadLetter' });
+      const [row, raw] = [{ id: 'é€', v: '😀 "\\u20ac" \\' }, 'no JSON: é€\\'];
+      await failure(async () => open.writer.attempt?.(chunkOf([[row.id, row.v]])), 'VALUE_UNREPRESENTABLE');
+      await open.writer.attempt?.(chunkOf([['é', 'held']]));
+      const letter = { place: row.id, code: 'VALUE_UNREPRESENTABLE', reason: 'cannot hold €' } as const;
+      await open.writer.commit(
+        batchOf('one', {
+          deadLetters: [
+            { ...letter, row: JSON.stringify(row), kind: 'row' },
+            { ...letter, row: raw, kind: 'raw' },
+          ],
+        }),
+      );
+      const letters = (await open.destination.deadLetters?.()) ?? [];
+      const of = (kind: string): string => letters.find((stored) => stored.kind === kind)?.row ?? '';
+      expect(JSON.parse(of('row'))).toEqual(row);
+      expect(of('raw')).toBe(raw);
+      expect(letters[0]?.reason).toBe('cannot hold \\u20ac');
+    } finally {
+      await harness.client.query(`DROP DATABASE ${quote(name)} WITH (FORCE)`);
     }
   });
 });

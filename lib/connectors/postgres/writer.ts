@@ -278,7 +278,9 @@ export class PostgresWriter implements Writer {
       await session.query(empty);
     }
     const run = async ({ sql, params }: Statement): Promise<number> => (await session.run(sql, params)).rowCount;
-    for (const letter of batch.deadLetters ?? []) await run(statements.insertDeadLetter(claim.sync, letter));
+    const letters = (batch.deadLetters ?? []).map((letter) => statements.insertDeadLetter(claim.sync, letter));
+    const plain = letters.length > 0 && (await session.query('SHOW server_encoding'))[0]?.[0] !== 'UTF8';
+    for (const letter of letters) await run(plain ? inAscii(letter, claim.sync) : letter);
     for (const id of batch.resolved ?? []) await run(statements.deleteDeadLetter(claim.sync, id));
     if ((await run(statements.advance(claim, this.#committed.seq, batch))) !== 1) throw fencedError(claim, table.place.name);
     try {
@@ -323,6 +325,12 @@ export class PostgresWriter implements Writer {
     }
     return explained;
   }
+}
+
+/** What a database of another encoding refuses of a row may be in its letter as well. The row is JSON, which means the same with its characters escaped; letters are found by the name of their sync, which stays. */
+function inAscii({ sql, params }: Statement, sync: string): Statement {
+  const escaped = (text: string): string => text.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return { sql, params: params.map((value) => (typeof value === 'string' && value !== sync ? escaped(value) : value)) };
 }
 
 const emptyData = new Uint8Array(0);
