@@ -249,7 +249,8 @@ class S3Source implements Source {
 
   #toRead(object: ListedObject, from: Half['at'], signal: AbortSignal): ObjectToRead {
     const { delimiter, header } = this.#options;
-    return { bucket: this.#bucket, object, compression: compressionOf(object, this.#options), from, signal, delimiter, header };
+    const compression = compressionOf(object, this.#options);
+    return { bucket: this.#bucket, object, compression, from, signal, delimiter: isTabbed(object.key) && delimiter === ',' ? '\t' : delimiter, header };
   }
 }
 
@@ -259,6 +260,9 @@ function rawRecord(cells: Exclude<ReadRecord['cells'], { reason: string }>): str
   );
   return `{${text.join(',')}}`.slice(0, 64 * 1024);
 }
+
+/** `.tsv` says what stands between the values, unless `delimiter` says otherwise. */
+const isTabbed = (key: string): boolean => /\.tsv(?:\.(?:gz|zst))?$/i.test(key);
 
 /** Why the rest of an object cannot be read; null for what is not the object's fault. */
 function brokenBy(error: unknown): string | null {
