@@ -56,6 +56,20 @@ await describeWith(['s3'], 's3 as a source', () => {
     return source.schema.columns.map(({ name, type }) => `${name} ${type.kind}`);
   };
 
+  it('a position is of one bucket, path and suffix', async () => {
+    const path = freshPath();
+    await world.put(`${path}2024/a.jsonl`, '{"id":1}\n');
+    await world.put(`${path}2023/a.jsonl`, '{"id":2}\n');
+    const { rows, cursor } = await run(`${path}2024/`, null);
+    expect(rows).toEqual([['1']]);
+    await failure(() => run(`${path}2023/`, cursor), 'CURSOR_INVALID', 'another bucket, path or suffix');
+    await failure(() => run(path, cursor), 'CURSOR_INVALID');
+    await failure(() => run(`${path}2024/`, cursor, { suffix: '.jsonl' }), 'CURSOR_INVALID');
+    // As versions before wrote it
+    const { p: _, ...old } = JSON.parse(cursor ?? '') as { p: string };
+    expect((await run(`${path}2024/`, JSON.stringify(old))).rows).toEqual([]);
+  });
+
   describe('formats', () => {
     const lines = '{"id":1,"big":9007199254740993,"price":19.90,"text":"é","list":[1.10]}\n\n{"id":2,"big":1,"price":null,"text":""}\n';
     const expected = [
