@@ -287,6 +287,32 @@ describe('dynamic typing', () => {
     );
   });
 
+  it.each(['insert', 'upsert', 'replace'] as const)('overrules what constraints say of conflicts, so that no row is lost or changed: %s', async (write) => {
+    const name = `resolving_${write}`;
+    const schema = { name, columns: [column('id', 'int64', false), column('email', 'string'), column('v', 'string')], key: ['id'] };
+    const columns = `id INTEGER PRIMARY KEY ON CONFLICT REPLACE, email TEXT UNIQUE ON CONFLICT REPLACE, v TEXT NOT NULL ON CONFLICT REPLACE DEFAULT 'made up'`;
+    make(name, columns, "(7, 'old', 'x')");
+    const batch = { cursor: write === 'replace' ? null : 'after', final: write === 'replace' };
+    const rows = [
+      ['1', 'same', 'x'],
+      ['2', 'same', 'x'],
+    ];
+    await failure(() => writeAll(harness, schema, rows, { write, batch }), 'ROW_REJECTED', name);
+    await failure(() => writeAll(harness, schema, [['3', 'other', null]], { write, batch, claim: claimOf(2) }), 'ROW_REJECTED', name);
+    if (write === 'insert') await failure(() => writeAll(harness, schema, [['7', 'new', 'x']], { write, batch, claim: claimOf(3) }), 'ROW_REJECTED', name, '7');
+    expect((await readTable(harness, name)).rows).toEqual([[7, 'old', 'x']]);
+    const good = [[write === 'insert' ? '8' : '7', 'new', 'y'], ...Array.from({ length: 20 }, (_, i): Row => [String(10 + i), `e${i}`, 'y'])];
+    expect(await writeAll(harness, schema, good, { write, batch, claim: claimOf(4) })).toMatchObject({ written: 21 });
+    expect((await readTable(harness, name)).rows).toHaveLength(write === 'insert' ? 22 : 21);
+  });
+
+  it('leaves a trigger its own way with conflicts where no constraint has one', async () => {
+    const schema = { name: 'audited', columns: [column('id', 'int64', false)], key: ['id'] };
+    make('audited', 'id INTEGER PRIMARY KEY');
+    database.exec('CREATE TABLE audit (day TEXT UNIQUE); CREATE TRIGGER noting AFTER INSERT ON audited BEGIN INSERT OR IGNORE INTO audit VALUES (1); END');
+    expect(await writeAll(harness, schema, [['1'], ['2']])).toMatchObject({ written: 2 });
+  });
+
   it('makes no number of NULL in a key that only the destination knows of', async () => {
     make('numbered', 'id INTEGER PRIMARY KEY, v TEXT');
     const schema = { name: 'numbered', columns: [column('id', 'int64'), column('v', 'string')], key: [] };

@@ -71,7 +71,7 @@ export class SqliteDestination implements Destination {
       return { ...state, cursor: null };
     });
     const { deletes, softDeleteColumn } = this.#request;
-    const table = { table: plan.table, title: plan.table, schema, targets: plan.targets, write, deletes, softDeleteColumn };
+    const table = { table: plan.table, title: plan.table, schema, targets: plan.targets, write, deletes, softDeleteColumn, resolves: plan.resolves };
     return new SqliteWriter({ database, statements, state: this.#state, claim, committed, table, stage });
   }
 

@@ -21,6 +21,8 @@ export interface TablePlan {
   /** For each incoming column the one it goes to. */
   readonly targets: readonly TargetColumn[];
   readonly key: readonly string[];
+  /** Statements have to overrule the `ON CONFLICT` clauses of the table's constraints. */
+  readonly resolves: boolean;
 }
 
 const plainType = /^[A-Za-z_][\w ]*(?:\(\s*\d+\s*(?:,\s*\d+\s*)?\))?$/;
@@ -57,7 +59,7 @@ function planNew(table: string, schema: Schema, request: DestinationRequest): Ta
   if (request.deletes === 'soft' && !schema.columns.some(({ name }) => name === request.softDeleteColumn))
     definitions.push(`${quote(request.softDeleteColumn)} ${markerType}`);
   if (schema.key.length > 0) definitions.push(`PRIMARY KEY (${schema.key.map(quote).join(', ')})`);
-  return { table, existed: false, ddl: [`CREATE TABLE main.${quote(table)} (${definitions.join(', ')})`], targets, key: schema.key };
+  return { table, existed: false, ddl: [`CREATE TABLE main.${quote(table)} (${definitions.join(', ')})`], targets, key: schema.key, resolves: false };
 }
 
 function planExisting(statements: Statements, found: CatalogTable, asked: { schema: Schema; request: DestinationRequest }): TablePlan {
@@ -105,7 +107,8 @@ function planExisting(statements: Statements, found: CatalogTable, asked: { sche
         { table },
       );
   }
-  return { table, existed: true, ddl, targets: schema.columns.map((column) => columnNamed(column.name) ?? targetFor(column, found.strict)), key: schema.key };
+  const targets = schema.columns.map((column) => columnNamed(column.name) ?? targetFor(column, found.strict));
+  return { table, existed: true, ddl, targets, key: schema.key, resolves: found.resolves };
 }
 
 function requireKey(found: CatalogTable, schema: Schema): void {
