@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { config } from '../../lib/connectors/sqlite/config.ts';
 import { declaredType } from '../../lib/connectors/sqlite/types.ts';
 import { type Column, type Row, typeName } from '../../lib/values/types.ts';
-import { claimOf, column, failure, openSource, readAll, readTable, type SourceAsk, writeAll } from '../conformance/drive.ts';
+import { claimOf, column, destinationOf, failure, openSource, readAll, readTable, type SourceAsk, writeAll } from '../conformance/drive.ts';
 import type { Harness } from '../conformance/harness.ts';
 import { sqliteHarness } from './sqlite-harness.ts';
 
@@ -311,6 +311,38 @@ describe('dynamic typing', () => {
     make('audited', 'id INTEGER PRIMARY KEY');
     database.exec('CREATE TABLE audit (day TEXT UNIQUE); CREATE TRIGGER noting AFTER INSERT ON audited BEGIN INSERT OR IGNORE INTO audit VALUES (1); END');
     expect(await writeAll(harness, schema, [['1'], ['2']])).toMatchObject({ written: 2 });
+  });
+
+  describe('columns that SQLite takes for one', () => {
+    const schemaOf = (name: string, ...columns: string[]) => ({ name, columns: columns.map((each) => column(each, 'string')), key: [] });
+    const refused = async (schema: ReturnType<typeof schemaOf>, ask: Parameters<typeof writeAll>[3], ...named: string[]) => {
+      await failure(async () => (await destinationOf(harness, schema.name, ask)).prepare(schema, { dryRun: true }), 'SCHEMA_MISMATCH', schema.name, ...named);
+      await failure(() => writeAll(harness, schema, [], ask), 'SCHEMA_MISMATCH', schema.name, ...named);
+    };
+
+    it('are refused with both names: in a new table, in one that is there, and late in a run', async () => {
+      await refused(schemaOf('folded', 'V', 'v'), {}, '"V"', '"v"', 'columns.rename');
+      await writeAll(harness, schemaOf('folded', 'name'), [['x']]);
+      await refused(schemaOf('folded', 'Name'), { claim: claimOf(2) }, '"name"', '"Name"', 'columns.rename');
+      await refused(schemaOf('folded', 'name', 'NAME'), { claim: claimOf(2) }, '"name"', '"NAME"', 'columns.rename');
+      expect(await harness.columns('folded')).toEqual(['name']);
+      // ASCII alone is folded
+      await writeAll(harness, schemaOf('accents', 'É', 'é'), [['x', 'y']]);
+      expect(await harness.columns('accents')).toEqual(['É', 'é']);
+    });
+
+    it('are refused where the column for soft deletes is one of them', async () => {
+      await refused(schemaOf('marked', '_Deleted_At'), { deletes: 'soft' }, '"_Deleted_At"', '"_deleted_at"', 'softDeleteColumn');
+      make('marked', 'a TEXT, _DELETED_AT TEXT');
+      await refused(schemaOf('marked', 'a'), { deletes: 'soft' }, '"_DELETED_AT"', '"_deleted_at"', 'softDeleteColumn');
+    });
+
+    it('are at most 2,000, those that are there included', async () => {
+      const names = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `c${from + i}`);
+      await refused(schemaOf('many', ...names(0, 2001)), {}, '2001', 'columns.exclude');
+      await writeAll(harness, schemaOf('many', ...names(0, 2000)), []);
+      await refused(schemaOf('many', ...names(1, 2001)), { claim: claimOf(2) }, '2001', 'columns.exclude');
+    });
   });
 
   it('makes no number of NULL in a key that only the destination knows of', async () => {

@@ -2,7 +2,7 @@
 import { SyncError } from '../../errors.ts';
 import type { Column, LogicalType, Schema } from '../../values/types.ts';
 import type { DestinationRequest } from '../connector.ts';
-import { columnsToAdd, type ExistingColumn } from '../sql/fit.ts';
+import { columnsToAdd, type ExistingColumn, refuseOneName } from '../sql/fit.ts';
 import { uniqueOver } from '../sql/keys.ts';
 import { parseTableName } from '../sql/names.ts';
 import { type CatalogTable, cascadingReferences, findTable } from './catalog.ts';
@@ -41,6 +41,30 @@ function targetFor(column: Column, strict = false): TargetColumn {
   return { name: column.name, declared, affinity: affinityOf(declared) };
 }
 
+/** SQLITE_MAX_COLUMN of the driver's build. */
+const maxColumns = 2000;
+
+/** SQLite folds the letters of ASCII alone. */
+function foldName(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+}
+
+function refuseColumns(table: string, schema: Schema, found: { readonly request: DestinationRequest; readonly existing: readonly string[] }): void {
+  const { request, existing } = found;
+  const incoming = schema.columns.map(({ name }) => name);
+  const marker = request.deletes === 'soft' && !incoming.includes(request.softDeleteColumn) ? { marker: request.softDeleteColumn } : {};
+  refuseOneName({ incoming, existing, ...marker }, { table, fold: foldName });
+  const { size } = new Set([...existing, ...incoming, ...Object.values(marker)]);
+  if (size > maxColumns)
+    throw new SyncError(
+      'SCHEMA_MISMATCH',
+      `${table} would have ${size} columns, and a table of SQLite has at most ${maxColumns}: leave some out (columns.exclude).`,
+      {
+        table,
+      },
+    );
+}
+
 /** The time of the deletion in UTC; NULL while the row is there. */
 const markerType = 'TIMESTAMPTZ TEXT(3)';
 
@@ -54,6 +78,7 @@ export function planTable(statements: Statements | null, schema: Schema, request
 }
 
 function planNew(table: string, schema: Schema, request: DestinationRequest): TablePlan {
+  refuseColumns(table, schema, { request, existing: [] });
   const targets = schema.columns.map((column) => ({ ...targetFor(column), nullable: column.nullable && !schema.key.includes(column.name) }));
   const definitions = targets.map(({ name, declared, nullable }) => `${quote(name)} ${declared}${nullable ? '' : ' NOT NULL'}`);
   if (request.deletes === 'soft' && !schema.columns.some(({ name }) => name === request.softDeleteColumn))
@@ -66,6 +91,7 @@ function planExisting(statements: Statements, found: CatalogTable, asked: { sche
   const { schema, request } = asked;
   const { name: table } = found;
   if (found.kind !== 'table') throw new SyncError('SCHEMA_MISMATCH', `${table} is a ${found.kind}: rows can be written to a table only.`, { table });
+  refuseColumns(table, schema, { request, existing: found.columns.map(({ name }) => name) });
   const existing = found.columns.map(
     (column): ExistingColumn => ({
       name: column.name,
