@@ -313,6 +313,14 @@ describe('dynamic typing', () => {
     expect(await writeAll(harness, schema, [['1'], ['2']])).toMatchObject({ written: 2 });
   });
 
+  it('says which columns were there, so that a plan can tell which are added', async () => {
+    make('growing', 'id INTEGER PRIMARY KEY, v TEXT');
+    await using destination = await destinationOf(harness, 'growing');
+    const schema = { name: 'growing', columns: [column('id', 'int64', false), column('more', 'string')], key: ['id'] };
+    expect(await destination.prepare(schema, { dryRun: true })).toMatchObject({ existed: true, existingColumns: ['id', 'v'] });
+    expect(await harness.columns('growing')).toEqual(['id', 'v']);
+  });
+
   describe('columns that SQLite takes for one', () => {
     const schemaOf = (name: string, ...columns: string[]) => ({ name, columns: columns.map((each) => column(each, 'string')), key: [] });
     const refused = async (schema: ReturnType<typeof schemaOf>, ask: Parameters<typeof writeAll>[3], ...named: string[]) => {

@@ -16,6 +16,8 @@ export interface TablePlan {
   /** As the catalogue has it, or is going to. */
   readonly table: string;
   readonly existed: boolean;
+  /** Columns that it has before `ddl` has run. */
+  readonly existingColumns: readonly string[];
   /** Statements that make it so. */
   readonly ddl: readonly string[];
   /** For each incoming column the one it goes to. */
@@ -84,14 +86,23 @@ function planNew(table: string, schema: Schema, request: DestinationRequest): Ta
   if (request.deletes === 'soft' && !schema.columns.some(({ name }) => name === request.softDeleteColumn))
     definitions.push(`${quote(request.softDeleteColumn)} ${markerType}`);
   if (schema.key.length > 0) definitions.push(`PRIMARY KEY (${schema.key.map(quote).join(', ')})`);
-  return { table, existed: false, ddl: [`CREATE TABLE main.${quote(table)} (${definitions.join(', ')})`], targets, key: schema.key, resolves: false };
+  return {
+    table,
+    existed: false,
+    existingColumns: [],
+    ddl: [`CREATE TABLE main.${quote(table)} (${definitions.join(', ')})`],
+    targets,
+    key: schema.key,
+    resolves: false,
+  };
 }
 
 function planExisting(statements: Statements, found: CatalogTable, asked: { schema: Schema; request: DestinationRequest }): TablePlan {
   const { schema, request } = asked;
   const { name: table } = found;
   if (found.kind !== 'table') throw new SyncError('SCHEMA_MISMATCH', `${table} is a ${found.kind}: rows can be written to a table only.`, { table });
-  refuseColumns(table, schema, { request, existing: found.columns.map(({ name }) => name) });
+  const existingColumns = found.columns.map(({ name }) => name);
+  refuseColumns(table, schema, { request, existing: existingColumns });
   const existing = found.columns.map(
     (column): ExistingColumn => ({
       name: column.name,
@@ -134,7 +145,7 @@ function planExisting(statements: Statements, found: CatalogTable, asked: { sche
       );
   }
   const targets = schema.columns.map((column) => columnNamed(column.name) ?? targetFor(column, found.strict));
-  return { table, existed: true, ddl, targets, key: schema.key, resolves: found.resolves };
+  return { table, existed: true, existingColumns, ddl, targets, key: schema.key, resolves: found.resolves };
 }
 
 function requireKey(found: CatalogTable, schema: Schema): void {
