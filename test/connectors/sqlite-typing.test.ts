@@ -321,6 +321,22 @@ describe('dynamic typing', () => {
     expect(await harness.columns('growing')).toEqual(['id', 'v']);
   });
 
+  it.each([
+    ['DATE TEXT', '-000042-03-15', '2024-01-01'],
+    ['DATETIME', '+010000-01-01 00:00:00', '2024-01-01 00:00:00'],
+    ['TIMESTAMP TEXT(6)', '+010000-01-01 00:00:00', '2024-01-01 00:00:00'],
+    ['TIMESTAMPTZ TEXT(6)', '+010000-01-01 00:00:00+00:00', '2024-01-01 00:00:00+00:00'],
+  ])('tells no largest %s where there are years with a sign, whose order as text is not that of time', async (declared, signed, plain) => {
+    const infinite = declared === 'DATE TEXT' ? '1999-01-01' : '-infinity';
+    make('moments', `id INTEGER, at ${declared}`, `(1, '${plain}'), (2, '${infinite}'), (3, NULL)`);
+    await using destination = await destinationOf(harness, 'moments');
+    expect(await destination.max?.(['at'])).toEqual([plain]);
+    database.exec(`INSERT INTO moments VALUES (4, '${signed}')`);
+    await failure(async () => destination.max?.(['at']), 'UNSUPPORTED', 'moments', 'at', 'mode timestamp');
+    // The number of a row comes first: only among equal ones does the time count
+    await failure(async () => destination.max?.(['id', 'at']), 'UNSUPPORTED', 'moments', 'at');
+  });
+
   describe('columns that SQLite takes for one', () => {
     const schemaOf = (name: string, ...columns: string[]) => ({ name, columns: columns.map((each) => column(each, 'string')), key: [] });
     const refused = async (schema: ReturnType<typeof schemaOf>, ask: Parameters<typeof writeAll>[3], ...named: string[]) => {
