@@ -337,6 +337,14 @@ describe('dynamic typing', () => {
     await failure(async () => destination.max?.(['id', 'at']), 'UNSUPPORTED', 'moments', 'at');
   });
 
+  it.each(['?', '?1', ':x', '@x', '$x'])('refuses the parameter %s, to which nothing is bound, in a condition and in a query', async (parameter) => {
+    make('asked', 'id INTEGER PRIMARY KEY, v TEXT', "(1, 'a:x'), (2, '?')");
+    await failure(() => read('asked', { where: `id = ${parameter}` }), 'CONFIG_INVALID', 'where', 'parameter');
+    const query = (sql: string) => read('asked', { options: config.source.parse({ query: sql }) });
+    await failure(() => query(`SELECT id, v || '' AS v FROM asked WHERE id > ${parameter}`), 'CONFIG_INVALID', 'source.query', 'parameter');
+    expect((await read('asked', { where: `v IN ('a:x', '?', '${parameter}') -- ${parameter}` })).rows).toHaveLength(2);
+  });
+
   describe('columns that SQLite takes for one', () => {
     const schemaOf = (name: string, ...columns: string[]) => ({ name, columns: columns.map((each) => column(each, 'string')), key: [] });
     const refused = async (schema: ReturnType<typeof schemaOf>, ask: Parameters<typeof writeAll>[3], ...named: string[]) => {
