@@ -377,6 +377,24 @@ describe('dynamic typing', () => {
     });
   });
 
+  it.each([
+    ['2026-01-01T10:00:00Z', '2026-01-01 10:00:05Z'],
+    ['2026-01-01T10:00:00.5Z', '2026-01-01T10:00:00.51Z'],
+    ['2026-01-01 10:00:00+02:00', '2026-01-01 09:30:00+00:00'],
+  ])('a lookback of a day meets what is written otherwise and sorts behind the position: %s, then %s', async (before, after) => {
+    const cursor = { column: 'at', key: ['id'], lookbackSeconds: 86_400 };
+    make('mixed_at', 'id INTEGER PRIMARY KEY, at DATETIME', `(1, '${before}')`);
+    const { boundaries } = await readTable(harness, 'mixed_at', { mode: 'timestamp', cursor });
+    database.exec(`INSERT INTO mixed_at VALUES (2, '${after}')`);
+    expect(after < before).toBe(true);
+    await failure(
+      () => readTable(harness, 'mixed_at', { mode: 'timestamp', cursor, read: { from: boundaries.at(-1)?.cursor ?? null } }),
+      'ROW_MALFORMED',
+      'mixed_at',
+      'at',
+    );
+  });
+
   it('makes no number of NULL in a key that only the destination knows of', async () => {
     make('numbered', 'id INTEGER PRIMARY KEY, v TEXT');
     const schema = { name: 'numbered', columns: [column('id', 'int64'), column('v', 'string')], key: [] };
