@@ -68,7 +68,7 @@ const cursor = z.strictObject({
     .enum(['refuse', 'include'])
     .default('refuse')
     .describe(
-      'Rows without a value in the cursor column: `refuse` stops the run when there are any, `include` reads them in a pass of their own, once: those that come after it are not read. Default refuse.',
+      'Rows without a value in the cursor column: `refuse` stops the run when there are any, `include` reads them in a pass of their own, once: those that come after it are not read. Not with `lastDestinationId` and `lastDestinationTimestamp`. Default refuse.',
     ),
 });
 
@@ -149,7 +149,9 @@ export const syncSchema = z.strictObject({
   onError: z
     .enum(['stop', 'deadLetter'])
     .default('stop')
-    .describe('A row that the destination refuses: `stop` ends the run before it, `deadLetter` sets it aside with the reason and goes on. Default stop.'),
+    .describe(
+      'A row that the destination refuses: `stop` ends the run before it, `deadLetter` sets it aside with the reason and goes on; with `lastDestinationId` and `lastDestinationTimestamp` only where `write` is upsert. Default stop.',
+    ),
 });
 
 export type ParsedSync = z.output<typeof syncSchema>;
