@@ -47,6 +47,10 @@ describe('columns that are narrower than their values', () => {
   const cases: readonly [declared: string, type: Parameters<typeof column>[1], good: Row[number], bad: Row[number]][] = [
     ['decimal(10, 2)', 'decimal', '1.50', '1.505'],
     ['decimal(4, 2)', 'decimal', '99.99', '100'],
+    ['decimal(4, 4)', 'decimal', '0.1234', '1.0000'],
+    ['decimal(4, 4)', 'decimal', '-0.1234', '0.12345'],
+    ['decimal(4, 4) unsigned', 'decimal', '0', '-0.1'],
+    ['decimal(30, 30)', 'decimal', '0.000000000000000000000000000001', '1'],
     ['tinyint unsigned', 'int32', '255', '256'],
     ['smallint', 'int32', '-32768', '-32769'],
     ['int unsigned', 'int64', '4294967295', '-1'],

@@ -24,9 +24,12 @@ export function quickCheck(facts: ColumnFacts): Quick | undefined {
   switch (base) {
     case 'decimal': {
       const before = (precision ?? 10) - (scale ?? 0);
+      if (before < 0) return undefined;
+      // DECIMAL(4,4) has no digit before the point: canonical text has its zero there all the same
+      const whole = before === 0 ? '0' : `[0-9]{1,${before}}`;
       const after = scale === null || scale === 0 ? '' : `(?:\\.[0-9]{1,${scale}})?`;
-      const fitting = new RegExp(`^${unsigned ? '' : '-?'}[0-9]{1,${before}}${after}$`);
-      return before < 1 ? undefined : (value) => typeof value === 'string' && fitting.test(value);
+      const fitting = new RegExp(`^${unsigned ? '' : '-?'}${whole}${after}$`);
+      return (value) => typeof value === 'string' && fitting.test(value);
     }
     case 'double':
       return unsigned ? undefined : (value) => typeof value === 'string' && commonDouble.test(value);

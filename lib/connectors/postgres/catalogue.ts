@@ -23,6 +23,8 @@ export interface CatalogueColumn {
   readonly computed: boolean;
   /** Default or identity: filled in where a row does not bring it. */
   readonly filled: boolean;
+  /** Its collation takes different texts for equal. */
+  readonly folds: boolean;
 }
 
 export interface CatalogueKey extends UniqueKey {
@@ -68,8 +70,8 @@ export async function tableNotFound(session: Session, written: string): Promise<
 
 export async function readColumns(session: Session, table: FoundTable): Promise<CatalogueColumn[]> {
   const rows = await session.query(
-    `SELECT a.attname, a.atttypid, a.atttypmod, a.attnotnull OR t.typnotnull, a.attidentity, a.attgenerated, a.atthasdef
-     FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+    `SELECT a.attname, a.atttypid, a.atttypmod, a.attnotnull OR t.typnotnull, a.attidentity, a.attgenerated, a.atthasdef, k.collisdeterministic IS FALSE
+     FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid LEFT JOIN pg_catalog.pg_collation k ON k.oid = a.attcollation
      WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`,
     [table.oid],
   );
@@ -77,12 +79,20 @@ export async function readColumns(session: Session, table: FoundTable): Promise<
     session,
     rows.map((row) => ({ oid: String(row[1]), modifier: Number(row[2]) })),
   );
-  return rows.map(([name, , , notNull, identity, generated, hasDefault], i) => {
+  return rows.map(([name, , , notNull, identity, generated, hasDefault, folds], i) => {
     const type = types[i];
     if (name === undefined || name === null || type === undefined)
       throw new SyncError('INTERNAL', `The catalogue of ${session.name} has no type for a column of ${table.schema}.${table.table}.`);
     const computed = generated !== '';
-    return { name, type, nullable: notNull !== 't', identityAlways: identity === 'a', computed, filled: computed || identity !== '' || hasDefault === 't' };
+    return {
+      name,
+      type,
+      nullable: notNull !== 't',
+      identityAlways: identity === 'a',
+      computed,
+      filled: computed || identity !== '' || hasDefault === 't',
+      folds: folds === 't',
+    };
   });
 }
 
@@ -137,4 +147,26 @@ export async function readKeys(session: Session, table: FoundTable): Promise<Cat
     keys.set(key.name, key);
   }
   return [...keys.values()];
+}
+
+/**
+ * Columns and keys of what SELECT gives of a table: of a table that others inherit from, their rows as well, for which none of its indexes speaks, and a column that must not be NULL
+ * here may be NULL there.
+ */
+export async function readSelected(session: Session, table: FoundTable): Promise<{ columns: CatalogueColumn[]; keys: CatalogueKey[] }> {
+  const [columns, keys] = [await readColumns(session, table), await readKeys(session, table)];
+  if (table.kind !== 'r') return { columns, keys };
+  const inherited = await session.query(
+    `WITH RECURSIVE child AS (
+       SELECT inhrelid FROM pg_catalog.pg_inherits WHERE inhparent = $1
+       UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN child c ON i.inhparent = c.inhrelid
+     )
+     SELECT a.attname, bool_and(a.attnotnull OR t.typnotnull) FROM child c
+     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.inhrelid JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+     WHERE a.attnum > 0 AND NOT a.attisdropped GROUP BY a.attname`,
+    [table.oid],
+  );
+  if (inherited.length === 0) return { columns, keys };
+  const required = new Set(inherited.flatMap(([name, always]) => (always === 't' ? [name] : [])));
+  return { columns: columns.map((column) => ({ ...column, nullable: column.nullable || !required.has(column.name) })), keys: [] };
 }

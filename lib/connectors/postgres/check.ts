@@ -2,7 +2,7 @@
 import type { CheckResult, DiscoveredTable } from '../connector.ts';
 import { rowKey } from '../sql/keys.ts';
 import { writtenName } from '../sql/names.ts';
-import { readColumns, readKeys } from './catalogue.ts';
+import { readSelected } from './catalogue.ts';
 import type { Session } from './session.ts';
 import { columnOf } from './types.ts';
 
@@ -44,8 +44,9 @@ export async function discoverTables(session: Session, signal: AbortSignal): Pro
     signal.throwIfAborted();
     const place = { oid: oid ?? '', schema: schema ?? '', table: table ?? '', kind: kind ?? '' };
     // The peer is not known yet: arrays show as the JSON that most see
-    const columns = (await readColumns(session, place)).map(({ name, type, nullable }) => columnOf(name, type, { nullable, peer: '' }));
-    const key = rowKey(await readKeys(session, place), (name) => columns.find((column) => column.name === name)?.nullable ?? true);
+    const { columns: selected, keys } = await readSelected(session, place);
+    const columns = selected.map(({ name, type, nullable }) => columnOf(name, type, { nullable, peer: '' }));
+    const key = rowKey(keys, (name) => columns.find((column) => column.name === name)?.nullable ?? true);
     const rows = Number(estimate);
     found.push({ name: writtenName(place.schema, place.table), columns, key, ...(rows >= 0 && kind !== 'v' ? { estimatedRows: rows } : {}) });
   }

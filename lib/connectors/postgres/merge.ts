@@ -1,6 +1,8 @@
 /** Statements that move a batch from where COPY put it into the table. */
+import type { CatalogueColumn } from './catalogue.ts';
 import { postgresDialect } from './dialect.ts';
 import type { PreparedTable } from './target-table.ts';
+import { equalAsText, isNumber } from './types.ts';
 
 const quote = postgresDialect.quote;
 
@@ -40,7 +42,7 @@ export function keysIn(table: PreparedTable, from: string, { operations }: { ope
 
 /** An upsert of nothing but keys leaves alone what is there, and says so in its count. */
 export function onlyKeys(table: PreparedTable): boolean {
-  return table.softDelete === null && table.columns.every(({ name }) => table.key.includes(name));
+  return changes(table).length === 0;
 }
 
 /** Deletes (or marks) the rows whose last operation in the batch is a delete. */
@@ -86,8 +88,17 @@ function overriding(table: PreparedTable): string {
   return table.overriding ? ' OVERRIDING SYSTEM VALUE' : '';
 }
 
-function onConflict(table: PreparedTable): string {
-  const set = table.columns.filter(({ name }) => !table.key.includes(name)).map(({ name }) => `${quote(name)} = EXCLUDED.${quote(name)}`);
+/** What an upsert sets in a row that is there. Of the key only what can be equal and yet another value (1.0 and 1.00, a and A in citext); an identity column that is ALWAYS its own takes no UPDATE. */
+function changes(table: PreparedTable): string[] {
+  const differs = ({ type, folds, identityAlways }: CatalogueColumn): boolean => !identityAlways && (folds || isNumber(type) || !equalAsText(type));
+  const set = table.columns
+    .filter((column) => !table.key.includes(column.name) || differs(column))
+    .map(({ name }) => `${quote(name)} = EXCLUDED.${quote(name)}`);
   if (table.softDelete !== null) set.push(`${quote(table.softDelete.column)} = ${table.softDelete.unmarked}`);
+  return set;
+}
+
+function onConflict(table: PreparedTable): string {
+  const set = changes(table);
   return `ON CONFLICT (${keyList(table)}) DO ${set.length === 0 ? 'NOTHING' : `UPDATE SET ${set.join(', ')}`}`;
 }

@@ -76,7 +76,8 @@ export async function plannedColumns(session: Session, columns: readonly Column[
     session,
     fields.map((field) => ({ oid: String(field.dataTypeID), modifier: field.dataTypeModifier })),
   );
-  return columns.map((column, i) => ({ name: column.name, type: read[i] ?? textType, nullable: true, identityAlways: false, computed: false, filled: false }));
+  const plain = { nullable: true, identityAlways: false, computed: false, filled: false, folds: false };
+  return columns.map((column, i) => ({ ...plain, name: column.name, type: read[i] ?? textType }));
 }
 
 const textType: PgType = { base: 'text', builtin: true, array: false, kind: 'b', modifier: -1, sql: 'text' };
