@@ -126,6 +126,20 @@ await describeWith(['mysql'], 'a server of somebody else', () => {
     await failure(() => writeAll(reader, schema, [['1', 'a', true]]), 'PERMISSION_DENIED', schema.name);
   });
 
+  it('refuses a table of which the user may not read every column, unless those are named that it may', async () => {
+    const name = freshName('partly');
+    await admin.execute(`CREATE TABLE ${quote(name)} (id INT, hidden INT, v INT, PRIMARY KEY (id, hidden))`);
+    await admin.execute(`INSERT INTO ${quote(name)} VALUES (1, 2, 3)`);
+    await admin.execute("CREATE USER partly IDENTIFIED BY 'idra-test'");
+    await admin.execute(`GRANT SELECT (id, v) ON ${quote(name)} TO partly`);
+    const partly: Made = { ...admin, connection: { ...(admin.connection as object), url: admin.url.replace('//idra:', '//partly:') } };
+    await failure(() => readTable(partly, name), 'PERMISSION_DENIED', name, 'columns.include');
+    const read = await readTable(partly, name, { include: ['id', 'v'] });
+    expect(read.rows).toEqual([['1', '3']]);
+    expect(read.schema.key).toEqual([]);
+    expect((await readTable(reader, name)).rows).toEqual([['1', '2', '3']]);
+  });
+
   describe('names that MySQL and its versions to come keep to themselves', () => {
     it('are names like any other', async () => {
       const words = [

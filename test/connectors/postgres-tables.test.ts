@@ -1,7 +1,7 @@
 /** Tables of a kind that is rare: what their catalogue says is not what a reader sees, or what is done to them is not what happens. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Schema } from '../../lib/values/types.ts';
-import { column, freshName, openSource, readTable, writeAll } from '../conformance/drive.ts';
+import { column, destinationOf, failure, freshName, openSource, readTable, writeAll } from '../conformance/drive.ts';
 import { postgresHarness, quote } from './postgres-harness.ts';
 
 let harness: Awaited<ReturnType<typeof postgresHarness>>;
@@ -80,5 +80,32 @@ describe('the statement of an upsert', () => {
     const schema: Schema = { name, columns, key: ['a', 'b', 'c'] };
     for (const v of ['old', 'new']) await writeAll(harness, schema, [['1', '00000000-0000-0000-0000-000000000001', 'c', v]], { write: 'upsert' });
     expect(await rowsOf(`SELECT v FROM ${quote(name)}`)).toEqual([['new']]);
+  });
+});
+
+describe('old rows that a replace cannot delete', () => {
+  it.each(['trigger', 'trigger, referenced', 'rule', 'policy'])('roll it back: %s', async (way) => {
+    const schema: Schema = { name: freshName('kept'), columns: [column('id', 'int64', false), column('v', 'string')], key: ['id'] };
+    const [table, role] = [quote(schema.name), quote(`${schema.name}_role`)];
+    await harness.client.query(`CREATE TABLE ${table} (id bigint PRIMARY KEY, v text); INSERT INTO ${table} VALUES (9, 'stale')`);
+    if (way.startsWith('trigger'))
+      await harness.client.query(`CREATE FUNCTION ${quote(`${schema.name}_f`)}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+        CREATE TRIGGER keeps BEFORE DELETE ON ${table} FOR EACH ROW EXECUTE FUNCTION ${quote(`${schema.name}_f`)}()`);
+    if (way.endsWith('referenced')) await harness.client.query(`CREATE TABLE ${quote(`${schema.name}_c`)} (p bigint REFERENCES ${table} ON DELETE CASCADE)`);
+    if (way === 'rule') await harness.client.query(`CREATE RULE keeps AS ON DELETE TO ${table} DO INSTEAD NOTHING`);
+    let as = harness;
+    if (way === 'policy') {
+      const url = new URL(harness.url);
+      await harness.client.query(`CREATE ROLE ${role} LOGIN PASSWORD 'idra-test'; GRANT ${quote(url.username)} TO ${role};
+        ALTER TABLE ${table} OWNER TO ${role}; ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY; ALTER TABLE ${table} FORCE ROW LEVEL SECURITY;
+        CREATE POLICY reads ON ${table} FOR SELECT USING (true); CREATE POLICY adds ON ${table} FOR INSERT WITH CHECK (true)`);
+      [url.username, url.password] = [`${schema.name}_role`, 'idra-test'];
+      as = { ...harness, connection: { ...(harness.connection as object), url: url.href } };
+    }
+    const write = { write: 'replace', batch: { cursor: null, final: true } } as const;
+    await failure(() => writeAll(as, schema, [['1', 'new']], write), 'ROWS_UNACCOUNTED', schema.name, 'kept rows');
+    expect(await rowsOf(`SELECT id, v FROM ${table}`)).toEqual([['9', 'stale']]);
+    await using destination = await destinationOf(as, schema.name, { write: 'replace' });
+    expect(await destination.state()).toMatchObject({ seq: 0n });
   });
 });

@@ -7,6 +7,7 @@ import { queryRelation, type Relation } from '../sql/read-plan.ts';
 import { findTable, readColumns, readKeys, resolveName, tableNotFound } from './catalogue.ts';
 import { exactCollation } from './create-table.ts';
 import { mysqlDialect, quote } from './dialect.ts';
+import { errorNumber } from './errors.ts';
 import type { Session } from './session.ts';
 import { columnOfField, comparable, type MysqlColumn } from './types.ts';
 
@@ -21,15 +22,20 @@ export interface MysqlRelation extends Relation {
   readonly ownKey: readonly string[];
 }
 
-/** `cursorNames`: the columns that the user names as cursor and key. */
-export async function openRelation(session: Session, options: SourceOptions, cursorNames: readonly string[]): Promise<MysqlRelation> {
-  if (options.query !== undefined) return exactlyOrdered(session, await openQuery(session, options.query), cursorNames);
+/** `ordered`: the columns that the user names as cursor and key. `every`: all columns are asked for, whatever they are called. */
+export async function openRelation(
+  session: Session,
+  options: SourceOptions,
+  about: { readonly ordered: readonly string[]; readonly every: boolean },
+): Promise<MysqlRelation> {
+  if (options.query !== undefined) return exactlyOrdered(session, await openQuery(session, options.query), about.ordered);
   const name = await resolveName(session, options.table ?? '');
   const found = await findTable(session, name);
   if (found === null) throw await tableNotFound(session, name);
   const columns = await readColumns(session, found);
   const keys = (await readKeys(session, found)).filter((key) => key.whole);
   const from = qualified(mysqlDialect, found.schema, found.table);
+  if (about.every) await refuseHidden(session, from, `${found.schema}.${found.table}`);
   const columnNamed = (column: string): MysqlColumn | undefined => columns.find((candidate) => candidate.name === column);
   const nullable = (column: string): boolean => columnNamed(column)?.nullable ?? true;
   const ordered = keys.filter((key) => key.columns.every((column) => comparable(columnNamed(column)?.facts ?? noFacts)));
@@ -43,6 +49,24 @@ export async function openRelation(session: Session, options: SourceOptions, cur
     ownKey: rowKey(keys, nullable),
   };
 }
+
+/** The catalogue leaves out, without a word, the columns that the user may not read: the server says so only where all are asked for. */
+async function refuseHidden(session: Session, from: string, table: string): Promise<void> {
+  try {
+    await session.query(`SELECT * FROM ${from} LIMIT 0`);
+  } catch (error) {
+    const number = errorNumber(error);
+    if (number !== tableDenied && number !== columnDenied) throw error;
+    throw new SyncError(
+      'PERMISSION_DENIED',
+      `The user may not read every column of ${table}, and those that are hidden would be missing without a word: grant SELECT on the table, or name the columns to read in columns.include.`,
+      { table, cause: error },
+    );
+  }
+}
+
+const tableDenied = 1142;
+const columnDenied = 1143;
 
 const noFacts = {
   base: 'enum',

@@ -29,7 +29,8 @@ export class MysqlSource implements Source {
     const session = await Session.open(settings, 'source');
     const options = request.options as SourceOptions;
     try {
-      return new MysqlSource(session, settings, { request, relation: await openRelation(session, options, orderedColumns(request)) });
+      const about = { ordered: orderedColumns(request), every: request.include === undefined };
+      return new MysqlSource(session, settings, { request, relation: await openRelation(session, options, about) });
     } catch (error) {
       session.destroy();
       const table = options.table === undefined ? {} : { table: options.table };

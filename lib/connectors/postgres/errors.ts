@@ -123,6 +123,15 @@ export function droppedRows(table: string, { taken, of }: { readonly taken: numb
   });
 }
 
+/** The same of a DELETE, whose rows would stand beside the new ones. */
+export function keptRows(table: string): SyncError {
+  return new SyncError(
+    'ROWS_UNACCOUNTED',
+    `${table} kept rows that a replace deletes, so the batch is rolled back: a trigger, a rule or a row-level security policy of the table keeps them. Take it away, or write by upsert.`,
+    { table },
+  );
+}
+
 /** SQLSTATE of an error that came from the server. */
 export function sqlState(error: unknown): string | undefined {
   return error instanceof pg.DatabaseError ? error.code : undefined;

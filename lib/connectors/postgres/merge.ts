@@ -63,17 +63,20 @@ export function nullKeyCheck(table: PreparedTable, from: string): string | null 
 
 /**
  * The staged rows take the place of the old ones. DELETE rather than TRUNCATE: readers see the old rows until the commit, and wait for nothing. A table that others refer to keeps the rows
- * whose keys stay.
+ * whose keys stay. `left` finds an old row that the DELETE did not take: a trigger, a rule or a policy can keep it without a word.
  */
-export function replaceStatements(table: PreparedTable, referenced: boolean): { count: string; remove: string; insert: string; empty: string } {
+export function replaceStatements(table: PreparedTable, referenced: boolean): { count: string; remove: string; left: string; insert: string; empty: string } {
   const stage = table.stage ?? '';
   const around = { count: `SELECT count(*) FROM ${stage}`, empty: `TRUNCATE ${stage}` };
   const insert = `INSERT INTO ${table.place.sql} (${names(table)})${overriding(table)} SELECT ${names(table)} FROM ${stage}`;
-  if (!referenced || table.key.length === 0) return { ...around, remove: `DELETE FROM ${table.place.sql}`, insert };
+  if (!referenced || table.key.length === 0)
+    return { ...around, remove: `DELETE FROM ${table.place.sql}`, left: `SELECT 1 FROM ${table.place.sql} LIMIT 1`, insert };
   const same = table.key.map((name) => `t.${quote(name)} = s.${quote(name)}`).join(' AND ');
+  const old = `FROM ${table.place.sql} AS t WHERE NOT EXISTS (SELECT 1 FROM ${stage} AS s WHERE ${same})`;
   return {
     ...around,
-    remove: `DELETE FROM ${table.place.sql} AS t WHERE NOT EXISTS (SELECT 1 FROM ${stage} AS s WHERE ${same})`,
+    remove: `DELETE ${old}`,
+    left: `SELECT 1 ${old} LIMIT 1`,
     insert: `${insert} ${onConflict(table)}`,
   };
 }

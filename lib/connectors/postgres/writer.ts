@@ -4,7 +4,7 @@ import type { Batch, Chunk, Claim, Committed, DestinationState, RowChunk, Writer
 import type { Statement } from '../sql/dialect.ts';
 import { fencedError, readState, type StateStatements } from '../sql/state.ts';
 import { rowEncoder } from './encoder.ts';
-import { droppedRows, postgresError, sqlState } from './errors.ts';
+import { droppedRows, keptRows, postgresError, sqlState } from './errors.ts';
 import { BatchLost, type CopyTarget, type Lane } from './lane.ts';
 import {
   batchTable,
@@ -265,9 +265,14 @@ export class PostgresWriter implements Writer {
     const session = await lane.session();
     if (batch.final === true && table.stage !== null) {
       const referenced = (await session.query(referencedQuery, [table.place.sql])).length > 0;
-      const { count, remove, insert, empty } = replaceStatements(table, referenced);
+      const { count, remove, left, insert, empty } = replaceStatements(table, referenced);
       const of = Number((await session.query(count))[0]?.[0]);
-      await session.query(remove);
+      const remains = async (): Promise<boolean> => {
+        await session.query(remove);
+        return (await session.query(left)).length > 0;
+      };
+      // Once more for what somebody else has committed in between
+      if ((await remains()) && (await remains())) throw keptRows(table.place.name);
       const { rowCount } = await session.run(insert);
       if (rowCount !== of && !(referenced && onlyKeys(table))) throw droppedRows(table.place.name, { taken: rowCount, of });
       await session.query(empty);
