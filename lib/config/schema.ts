@@ -143,7 +143,9 @@ export const syncSchema = z.strictObject({
   schema: z
     .enum(['evolve', 'freeze'])
     .default('evolve')
-    .describe('`evolve`: columns that appear in the source are added to the destination. `freeze`: they stop the sync. Default evolve.'),
+    .describe(
+      '`evolve`: columns that appear in the source are added to the destination; rows that were copied before have NULL there until they change in the source or are copied anew. `freeze`: they stop the sync. Default evolve.',
+    ),
   batch: batch.default({ rows: 50_000, bytes: 16 * 1024 ** 2 }).describe('How much goes into one transaction of the destination.'),
   lock: lock.default({ mode: 'exclusive', wait: 0, ttl: 30_000 }).describe('Who may run beside whom.'),
   onError: z
