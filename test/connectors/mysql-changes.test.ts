@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connector } from '../../lib/connectors/mysql/index.ts';
 import { SyncError } from '../../lib/errors.ts';
 import type { Row, Schema } from '../../lib/values/types.ts';
-import { batchOf, chunkOf, column, freshName, openWriter, readTable, writeAll } from '../conformance/drive.ts';
+import { batchOf, chunkOf, claimOf, column, freshName, openWriter, readTable, writeAll } from '../conformance/drive.ts';
 import { mysqlHarness, quote } from './mysql-harness.ts';
 
 type Made = Awaited<ReturnType<typeof mysqlHarness>>;
@@ -213,6 +213,33 @@ describe('upserts', () => {
     ]);
     expect(await count(`${name}_child`)).toBe(1);
     expect(await outcome(schema, [[1, 3]], { write: 'replace', batch: { cursor: null, final: true } })).toBe('SCHEMA_MISMATCH');
+  });
+
+  it('by LOAD DATA keep the rows of a table that the user cannot see, whose foreign key would delete them', async () => {
+    const [name, user] = [freshName('hidden'), freshName('u')];
+    const child = quote(`${name}_other`);
+    const schema: Schema = { name, columns: [column('id', 'int32', false), column('v', 'int32')], key: ['id'] };
+    await writeAll(harness, schema, [[1, 1]], { write: 'upsert' });
+    await harness.execute(`CREATE DATABASE ${child}`);
+    try {
+      const database = quote(new URL(harness.url).pathname.slice(1));
+      await harness.execute(
+        `CREATE TABLE ${child}.c (id int primary key, p int, foreign key (p) references ${database}.${quote(name)} (id) on delete cascade)`,
+      );
+      await harness.execute(`INSERT INTO ${child}.c VALUES (1, 1)`);
+      await harness.execute(`CREATE USER ${user} IDENTIFIED BY 'idra-test'`);
+      await harness.execute(`GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, CREATE TEMPORARY TABLES ON ${database}.* TO ${user}`);
+      const url = new URL(harness.url);
+      [url.username, url.password] = [user, 'idra-test'];
+      const limited = { ...harness, connection: { ...(harness.connection as object), url: url.href } };
+      await writeAll(limited, schema, [[1, 2]], { write: 'upsert', claim: claimOf(2) });
+      expect((await readTable(harness, name)).rows).toEqual([['1', '2']]);
+      const [rows] = await harness.client.query(`SELECT p FROM ${child}.c`);
+      expect(rows).toEqual([['1']]);
+    } finally {
+      await harness.execute(`DROP DATABASE ${child}`);
+      await harness.execute(`DROP USER IF EXISTS ${user}`);
+    }
   });
 
   it('refuse a key whose collation takes two texts for one', async () => {

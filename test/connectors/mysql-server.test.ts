@@ -140,6 +140,79 @@ await describeWith(['mysql'], 'a server of somebody else', () => {
     expect((await readTable(reader, name)).rows).toEqual([['1', '2', '3']]);
   });
 
+  describe('a foreign key of a table that the user cannot see', () => {
+    const others = quote(freshName('others'));
+    beforeAll(async () => admin.execute(`CREATE DATABASE ${others}`));
+    afterAll(async () => {
+      await admin.execute('SET foreign_key_checks = 0');
+      await admin.execute(`DROP DATABASE ${others}`);
+    });
+
+    const child = async (table: string, to: string): Promise<() => Promise<unknown>> => {
+      const database = quote(new URL(admin.url).pathname.slice(1));
+      const name = `${others}.${quote(`of ${table}`)}`;
+      await admin.execute(
+        `CREATE TABLE ${name} (id INT PRIMARY KEY, p BIGINT, FOREIGN KEY (p) REFERENCES ${database}.${quote(table)} (${to}) ON DELETE CASCADE)`,
+      );
+      await admin.execute(`INSERT INTO ${name} VALUES (10, 1)`);
+      return async () => (await admin.client.query(`SELECT p FROM ${name}`))[0];
+    };
+
+    it.each(['in bulk', 'row by row'])('keeps its rows through an upsert %s, and a delete acts as it says', async (way) => {
+      const schema: Schema = { name: freshName('parent'), columns: [column('id', 'int64', false), column('v', 'string')], key: ['id'] };
+      await writeAll(writer, schema, [['1', 'old']], { write: 'upsert' });
+      const left = await child(schema.name, 'id');
+      await using open = await openWriter(writer, schema, { write: 'upsert', claim: claimOf(2), frugal: true });
+      if (way === 'in bulk') await open.writer.write(chunkOf([['1', 'new']]));
+      else {
+        await failure(
+          async () =>
+            open.writer.attempt?.(
+              chunkOf([
+                ['1', 'new'],
+                ['2', '\uD800'],
+              ]),
+            ),
+          'VALUE_UNREPRESENTABLE',
+        );
+        await open.writer.attempt?.(chunkOf([['1', 'new']]));
+      }
+      await open.writer.commit(batchOf('one'));
+      expect((await readTable(admin, schema.name)).rows).toEqual([['1', 'new']]);
+      expect(await left()).toEqual([['1']]);
+      await open.writer.write(
+        chunkOf(
+          [
+            ['1', 'again'],
+            ['1', null],
+          ],
+          { operations: Uint8Array.of(1, 2) },
+        ),
+      );
+      await open.writer.commit(batchOf('two'));
+      expect(await left()).toEqual([]);
+    });
+
+    it('to another column than the key still sees that column change', async () => {
+      const schema: Schema = { name: freshName('parent'), columns: [column('id', 'int64', false), column('v', 'int64')], key: ['id'] };
+      await admin.execute(`CREATE TABLE ${quote(schema.name)} (id BIGINT PRIMARY KEY, v BIGINT, KEY (v))`);
+      await admin.execute(`INSERT INTO ${quote(schema.name)} VALUES (5, 1)`);
+      const left = await child(schema.name, 'v');
+      await failure(() => writeAll(writer, schema, [['5', '2']], { write: 'upsert' }), 'ROW_REJECTED', 'foreign key');
+      await writeAll(writer, schema, [['5', '1']], { write: 'upsert', claim: claimOf(2) });
+      expect(await left()).toEqual([['1']]);
+    });
+
+    it('of the target itself is checked', async () => {
+      const schema: Schema = { name: freshName('child'), columns: [column('id', 'int64', false), column('p', 'int64')], key: ['p'] };
+      await admin.execute(`CREATE TABLE ${others}.${quote(schema.name)} (id BIGINT PRIMARY KEY)`);
+      await admin.execute(
+        `CREATE TABLE ${quote(schema.name)} (id BIGINT, p BIGINT PRIMARY KEY, FOREIGN KEY (p) REFERENCES ${others}.${quote(schema.name)} (id))`,
+      );
+      await failure(() => writeAll(writer, schema, [['5', '2']], { write: 'upsert' }), 'ROW_REJECTED', 'foreign key');
+    });
+  });
+
   describe('names that MySQL and its versions to come keep to themselves', () => {
     it('are names like any other', async () => {
       const words = [

@@ -1,6 +1,6 @@
 /** A cursor that repeats: a position never stands between values that PostgreSQL takes for equal, although they are written differently. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { failure, freshName, openSource } from '../conformance/drive.ts';
+import { failure, freshName, openSource, readTable } from '../conformance/drive.ts';
 import { postgresHarness, quote } from './postgres-harness.ts';
 
 let harness: Awaited<ReturnType<typeof postgresHarness>>;
@@ -29,6 +29,18 @@ it.each([
     if (chunk.boundary !== null) after.push(rows);
   }
   expect(after).toEqual([3, 4]);
+});
+
+it.each(
+  ['numeric', 'float8', 'float4', 'date'].flatMap((type) =>
+    (type === 'date' ? ['infinity'] : ['NaN', 'Infinity']).flatMap((value) => [false, true].map((unique) => [type, value, unique] as const)),
+  ),
+)('%s %s is no position: no later row would be found (unique: %s)', async (type, value, unique) => {
+  const name = await table(type, type === 'date' ? ['2024-01-01', value] : ['1', value]);
+  if (unique) await harness.client.query(`ALTER TABLE ${quote(name)} ADD PRIMARY KEY (n)`);
+  await failure(() => readTable(harness, name, { mode: 'id', cursor: { column: 'n' } }), 'CURSOR_INVALID', name, value);
+  expect((await readTable(harness, name, { mode: 'id', cursor: { column: 'n' }, where: `n <> '${value}'` })).rows.length).toBe(1);
+  expect((await readTable(harness, name)).rows.length).toBe(2);
 });
 
 it.each([

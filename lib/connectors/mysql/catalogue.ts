@@ -165,3 +165,17 @@ export async function readDependents(
     triggers: triggers.map(([name]) => name ?? ''),
   };
 }
+
+/** Whether nothing but the key ties rows to those of other tables: the table refers to none, and no index has a column besides, which a foreign key of a table that the user cannot see could be to. */
+export async function onlyKeyCounts(session: Session, table: { schema: string; table: string }, key: readonly string[]): Promise<boolean> {
+  const place = [table.schema, table.table];
+  const refers = await session.query(
+    "SELECT 1 FROM information_schema.TABLE_CONSTRAINTS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND CONSTRAINT_TYPE = 'FOREIGN KEY' LIMIT 1",
+    place,
+  );
+  const indexed = await session.query(
+    "SELECT COLUMN_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND INDEX_TYPE = 'BTREE'",
+    place,
+  );
+  return refers.length === 0 && indexed.every(([column]) => column === null || column === undefined || key.includes(column));
+}

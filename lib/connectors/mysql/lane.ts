@@ -11,6 +11,7 @@ import { type Loader, startInsert, startLoad, warningError } from './load.ts';
 import type { Session } from './session.ts';
 import type { Sink } from './sink.ts';
 import type { ReadyTable } from './target.ts';
+import { UncheckedLoad } from './unchecked-load.ts';
 
 /** Rows named in one DELETE or UPDATE. */
 const deleteRows = 500;
@@ -49,10 +50,7 @@ export class Lane {
   }
 
   async write(chunk: RowChunk): Promise<void> {
-    await this.#apply(chunk, () => {
-      this.#loader ??= startLoad(this.session, this.#encoder, this.#loadTarget());
-      return this.#loader;
-    });
+    await this.#apply(chunk, () => this.#loading(startLoad));
   }
 
   /** All of the chunk or nothing; earlier rows of the batch stay. */
@@ -61,14 +59,13 @@ export class Lane {
     const { written, deleted } = this;
     await this.session.query('SAVEPOINT idra');
     try {
-      await this.#apply(chunk, () => {
-        this.#loader ??= startInsert(this.session, this.#encoder, this.#loadTarget());
-        return this.#loader;
-      });
+      await this.#apply(chunk, () => this.#loading(startInsert));
       await this.flush();
       await this.session.query('RELEASE SAVEPOINT idra');
     } catch (error) {
+      const loader = this.#loader;
       this.#loader = null;
+      if (!this.session.lost) await loader?.abandon();
       this.written = written;
       this.deleted = deleted;
       // After a deadlock there is no savepoint left: the whole transaction is gone, and its error is thrown
@@ -120,9 +117,12 @@ export class Lane {
     this.deleted = 0;
   }
 
-  #loadTarget(): { into: string; table: string; replace: boolean } {
+  /** The load that is under way, or a new one. */
+  #loading(start: typeof startLoad): Loader {
     const { sink, table } = this.#work;
-    return { into: sink.into, replace: sink.replace, table: table.name };
+    const begin = (): Loader => start(this.session, this.#encoder, { into: sink.into, replace: sink.replace, table: table.name });
+    this.#loader ??= sink.direct && sink.replace ? new UncheckedLoad(this.session, begin) : begin();
+    return this.#loader;
   }
 
   /** Runs of rows and runs of deletes in their order. */

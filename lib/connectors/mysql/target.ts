@@ -6,7 +6,7 @@ import type { DestinationRequest } from '../connector.ts';
 import { qualified } from '../sql/dialect.ts';
 import { columnsToAdd, type ExistingColumn, logicalFit } from '../sql/fit.ts';
 import { type UniqueKey, uniqueOver } from '../sql/keys.ts';
-import { type CatalogueColumn, type FoundTable, findTable, readColumns, readDependents, readKeys, refuseName } from './catalogue.ts';
+import { type CatalogueColumn, type FoundTable, findTable, onlyKeyCounts, readColumns, readDependents, readKeys, refuseName } from './catalogue.ts';
 import { columnType, createTable, exactCollation, type Making, markerType, withNull } from './create-table.ts';
 import { mysqlDialect, quote } from './dialect.ts';
 import type { Session } from './session.ts';
@@ -127,7 +127,8 @@ async function upsertWay(
   if (others) return 'updateThenInsert';
   const brought = new Set(incoming.columns.map(({ name }) => name));
   const complete = columns.every((column) => column.computed || brought.has(column.name) || column.name === request.softDeleteColumn);
-  return complete && referencedBy.length === 0 && triggers.length === 0 ? 'replace' : 'merge';
+  const free = referencedBy.length === 0 && triggers.length === 0 && (await onlyKeyCounts(session, table, incoming.key));
+  return complete && free ? 'replace' : 'merge';
 }
 
 /** A collation that takes different texts for one key would let rows overwrite each other, unless the source's key has the very same one. */

@@ -119,7 +119,9 @@ export function planRead(dialect: Dialect, relation: Relation, request: ReadRequ
   const bounds = cursorColumn === undefined ? [] : [request.upTo?.(cursorColumn.column, cursorColumn.expression)].filter((text) => text !== undefined);
   const encode = (values: readonly (string | null)[]): Cursor => {
     if (shape === null) throw new SyncError('KEY_REQUIRED', `${relation.name} has no key, so no position in it can be named.`, { table: relation.name });
-    if (family === 'timestamp' && values[0] === 'infinity') throw endlessError(relation.name, names[0] ?? '');
+    const [first] = values;
+    if (family !== 'full' && order[0] !== undefined && typeof first === 'string' && isLast(order[0].column, first, family))
+      throw endlessError(relation.name, order[0].column.name, first);
     return encodeCursor(shape, values);
   };
 
@@ -198,11 +200,16 @@ export function planRead(dialect: Dialect, relation: Relation, request: ReadRequ
   };
 }
 
-/** PostgreSQL's time after all others: no later run would find a row behind it. */
-function endlessError(table: string, column: string): SyncError {
+/** Times and numbers after all others, NaN among them in PostgreSQL's order: no later run would find a row behind them. A text may be called so. */
+function isLast({ type }: Column, value: string, family: CursorShape['family']): boolean {
+  if (type.kind === 'decimal' || type.kind === 'float64') return value === 'NaN' || value === 'Infinity';
+  return value === 'infinity' && (family === 'timestamp' || type.kind === 'date' || type.kind === 'timestamp');
+}
+
+function endlessError(table: string, column: string, value: string): SyncError {
   return new SyncError(
     'CURSOR_INVALID',
-    `${table}.${column} holds infinity, after which no new row would ever be found. Exclude such rows with where, or choose another cursor column.`,
+    `${table}.${column} holds ${value}, after which no new row would ever be found. Exclude such rows with where, or choose another cursor column.`,
     { table, column },
   );
 }
