@@ -33,9 +33,10 @@ export interface TimestampParts {
 export type Infinite = 'infinity' | '-infinity';
 
 const plainDate = /^[0-9]{4}-[0-9]{2}-[0-9]{2}$/;
-const datePattern = /^([+-]?)([0-9]{4,6})-([0-9]{2})-([0-9]{2})(?: (BC|AD))?$/;
+// PostgreSQL's dates end with the year 5874897
+const datePattern = /^([+-]?)([0-9]{4,7})-([0-9]{2})-([0-9]{2})(?: (BC|AD))?$/;
 const timePattern = /^(-?)([0-9]{2,3}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]*))?)?$/;
-const timestampPattern = /^([+-]?[0-9]{4,6}-[0-9]{2}-[0-9]{2})(?:[ T]([0-9:.,]+) ?(Z|[+-][0-9]{2}(?::?[0-9]{2}(?::?[0-9]{2})?)?)?)?(?: (BC|AD))?$/i;
+const timestampPattern = /^([+-]?[0-9]{4,7}-[0-9]{2}-[0-9]{2})(?:[ T]([0-9:.,]+) ?(Z|[+-][0-9]{2}(?::?[0-9]{2}(?::?[0-9]{2})?)?)?)?(?: (BC|AD))?$/i;
 
 export function isInfinite(text: string): text is Infinite {
   return text === 'infinity' || text === '-infinity';

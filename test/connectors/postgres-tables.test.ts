@@ -1,7 +1,7 @@
 /** Tables of a kind that is rare: what their catalogue says is not what a reader sees, or what is done to them is not what happens. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Schema } from '../../lib/values/types.ts';
-import { column, destinationOf, failure, freshName, openSource, readTable, writeAll } from '../conformance/drive.ts';
+import { claimOf, column, destinationOf, failure, freshName, openSource, readTable, writeAll } from '../conformance/drive.ts';
 import { postgresHarness, quote } from './postgres-harness.ts';
 
 let harness: Awaited<ReturnType<typeof postgresHarness>>;
@@ -36,6 +36,40 @@ describe('a table that others inherit from', () => {
       CREATE TABLE ${quote(`${parent}_1`)} PARTITION OF ${quote(parent)} FOR VALUES FROM (0) TO (10)`);
     await using source = await openSource(harness, parent);
     expect(source.schema.key).toEqual(['id']);
+  });
+});
+
+describe('dates past the year 999999', () => {
+  it('pass the row path by text and in binary, and are positions', async () => {
+    const from = freshName('far');
+    const days = ['999999-12-31', '1000000-01-01', '5874897-12-31'];
+    await harness.client.query(`CREATE TABLE ${quote(from)} (day date PRIMARY KEY); INSERT INTO ${quote(from)} VALUES ('${days.join("'), ('")}')`);
+    const { rows, schema } = await readTable(harness, from, { peer: 'postgres' });
+    expect(rows.map(([day]) => day)).toEqual(['+999999-12-31', '+1000000-01-01', '+5874897-12-31']);
+    for (const more of [[], [column('tags', 'string')]]) {
+      const to = freshName('far');
+      // An interval goes by text
+      await harness.client.query(`CREATE TABLE ${quote(to)} (day date${more.length === 0 ? '' : ', tags interval'})`);
+      await writeAll(harness, { name: to, columns: [...schema.columns, ...more], key: [] }, more.length === 0 ? rows : rows.map((row) => [...row, '1 day']));
+      expect(await rowsOf(`SELECT day::text FROM ${quote(to)} AS t ORDER BY t.day`)).toEqual(days.map((day) => [day]));
+      const beyond = { name: to, columns: [...schema.columns, ...more], key: [] };
+      const row = more.length === 0 ? ['+5874898-01-01'] : ['+5874898-01-01', '1 day'];
+      await failure(() => writeAll(harness, beyond, [row], { claim: claimOf(2) }), 'VALUE_UNREPRESENTABLE', to, 'day');
+    }
+    await using source = await openSource(harness, from, { mode: 'id', cursor: { column: 'day' } });
+    for (const rawFormat of [undefined, 'pg-copy-binary']) {
+      const left: number[] = [];
+      for (const from of [null, ...['+999999-12-31', '+1000000-01-01', '+5874897-12-31'].map((day) => source.cursorAfter?.([day]) ?? null)]) {
+        let count = 0;
+        const options = { from, maxRows: 10, maxBytes: 10_000, ...(rawFormat === undefined ? {} : { rawFormat }) };
+        for await (const chunk of source.read(options, new AbortController().signal)) {
+          count += chunk.kind === 'rows' ? chunk.rows.length : chunk.rowCount;
+          if (chunk.boundary !== null) expect(chunk.boundary).toContain('+5874897-12-31');
+        }
+        left.push(count);
+      }
+      expect(left).toEqual([3, 2, 1, 0]);
+    }
   });
 });
 

@@ -31,6 +31,9 @@ function commonDays(text: string): number {
   return day <= 28 || day <= daysInMonth(year, month) ? toDayNumber({ year, month, day }) - epochDay : Number.NaN;
 }
 
+/** https://www.postgresql.org/docs/current/datatype-datetime.html */
+export const lastDateYear = 5_874_897;
+
 /** Null where the text is no date that the server knows. */
 export function binaryDate(text: string): number | null {
   if (text.length === 10) {
@@ -39,7 +42,7 @@ export function binaryDate(text: string): number | null {
   }
   if (isInfinite(text)) return infinite.date[text];
   const date = readDate(text);
-  return date === null || date.zero ? null : toDayNumber(date) - epochDay;
+  return date === null || date.zero || date.year > lastDateYear ? null : toDayNumber(date) - epochDay;
 }
 
 /** Microseconds of a day of `HH:MM:SS` with up to six fraction digits, between two places of the text; NaN for anything else. Hour 24 and second 60 are none. */

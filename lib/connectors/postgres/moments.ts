@@ -1,6 +1,7 @@
 /** Dates and timestamps between PostgreSQL's text (ISO, UTC) and the canonical one. The common form passes after a few comparisons of characters. */
 import { canonicalDate, canonicalTimestamp, isInfinite, readTimestamp, significantFraction, toUtc, writeTime } from '../../values/datetime.ts';
 import type { LogicalType } from '../../values/types.ts';
+import { lastDateYear } from './binary-moments.ts';
 
 const dash = 45;
 const letterC = 67;
@@ -46,7 +47,7 @@ export function exactDate(text: string): string | null {
   const canonical = canonicalDate(text);
   if (canonical === null || isInfinite(canonical)) return canonical;
   const parts = readTimestamp(canonical);
-  return parts === null || parts.date.zero ? null : serverMoment(canonical, true);
+  return parts === null || parts.date.zero || parts.date.year > lastDateYear ? null : serverMoment(canonical, true);
 }
 
 function serverMoment(text: string, dateOnly: boolean): string | null {
