@@ -87,6 +87,12 @@ export class SyncError extends Error {
   }
 }
 
+/** Where an error came from, for whoever mends Idra; of what it wraps where it wraps something. */
+export function stackOf(error: unknown): string {
+  const { cause = error } = toSyncError(error);
+  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+}
+
 /** Codes that concern one row, so that `onError: deadLetter` may set that row aside and go on. */
 const rowCodes: ReadonlySet<ErrorCode> = new Set(['VALUE_UNREPRESENTABLE', 'ROW_REJECTED', 'ROW_MALFORMED', 'TOO_LARGE']);
 

@@ -37,7 +37,7 @@ async function runCommand(argv: readonly string[]): Promise<number> {
 async function fail(error: unknown): Promise<number> {
   const { DefinitionsError } = await import('../config/faults.ts');
   const { redactor } = await import('../config/redactor.ts');
-  const { toSyncError } = await import('../errors.ts');
+  const { stackOf, toSyncError } = await import('../errors.ts');
   const colors = createColors(wantsColor(process.stderr, process.env));
   const say = (text: string) => process.stderr.write(`${redactor.redact(text)}\n`);
   if (error instanceof DefinitionsError) {
@@ -45,15 +45,11 @@ async function fail(error: unknown): Promise<number> {
     say(await faultReport(error.faults, { colors, noun: 'fault' }));
     return exitCodes.wrongInput;
   }
-  const { code, message, cause } = toSyncError(error);
+  const { code, message } = toSyncError(error);
   say(`${colors.red(`idra: ${code}`)} ${message}`);
-  if (code === 'INTERNAL') say(colors.dim(stackOf(cause ?? error)));
+  if (code === 'INTERNAL') say(colors.dim(stackOf(error)));
   else if (code !== 'CONFIG_INVALID') say(colors.dim(`More: docs/errors.md#${code.toLowerCase()}`));
   return code === 'CONFIG_INVALID' ? exitCodes.wrongInput : exitCodes.failed;
-}
-
-function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 /** `idra … | head`: who reads has seen enough. The status is that of a process that SIGPIPE ends: a run has not come to its end. */

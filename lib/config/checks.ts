@@ -19,6 +19,7 @@ export function checkSync(draft: Draft, collector: Collector): void {
   checkSource(draft, report);
   checkDestination(draft, report);
   checkCursor(draft, report);
+  checkLastDestination(draft, report);
   checkDeletes(draft, report);
   checkColumns(draft, report);
   warn(draft, (fields, path, message) => {
@@ -83,6 +84,25 @@ function checkCursor({ parsed, definition }: Draft, report: Report): void {
   if (mode !== 'timestamp') report(['mode', 'cursor'], ['cursor', 'lookback'], `has a meaning with mode timestamp alone, not with ${mode}`);
   else if (definition.write !== 'upsert')
     report(['mode', 'cursor', 'write'], ['cursor', 'lookback'], `needs write upsert: it reads rows again, and ${definition.write} would double them`);
+}
+
+/** The position of these modes is what the destination holds, and nothing else: rows that leave no trace in its largest value are read anew by each run. */
+function checkLastDestination({ parsed, definition }: Draft, report: Report): void {
+  const { mode, cursor, onError } = parsed;
+  if (!mode.startsWith('lastDestination')) return;
+  const begins = `mode ${mode} begins at the largest value that the destination holds`;
+  if (cursor.nulls === 'include')
+    report(
+      ['mode', 'cursor'],
+      ['cursor', 'nulls'],
+      `include does not go with mode ${mode}, which could read rows without a value again and again: use mode id or timestamp, or fill the column`,
+    );
+  if (onError === 'deadLetter' && definition.write === 'insert')
+    report(
+      ['mode', 'onError', 'write'],
+      ['onError'],
+      `deadLetter needs write upsert here: ${begins}, so that rows set aside behind it are read by each run and would be doubled`,
+    );
 }
 
 function checkDeletes({ parsed, definition, source, destination }: Draft, report: Report): void {

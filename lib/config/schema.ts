@@ -68,7 +68,7 @@ const cursor = z.strictObject({
     .enum(['refuse', 'include'])
     .default('refuse')
     .describe(
-      'Rows without a value in the cursor column: `refuse` stops the run when there are any, `include` reads them in a pass of their own, once: those that come after it are not read. Default refuse.',
+      'Rows without a value in the cursor column: `refuse` stops the run when there are any, `include` reads them in a pass of their own, once: those that come after it are not read. Not with `lastDestinationId` and `lastDestinationTimestamp`. Default refuse.',
     ),
 });
 
@@ -143,13 +143,17 @@ export const syncSchema = z.strictObject({
   schema: z
     .enum(['evolve', 'freeze'])
     .default('evolve')
-    .describe('`evolve`: columns that appear in the source are added to the destination. `freeze`: they stop the sync. Default evolve.'),
+    .describe(
+      '`evolve`: columns that appear in the source are added to the destination; rows that were copied before have NULL there until they change in the source or are copied anew. `freeze`: they stop the sync. Default evolve.',
+    ),
   batch: batch.default({ rows: 50_000, bytes: 16 * 1024 ** 2 }).describe('How much goes into one transaction of the destination.'),
   lock: lock.default({ mode: 'exclusive', wait: 0, ttl: 30_000 }).describe('Who may run beside whom.'),
   onError: z
     .enum(['stop', 'deadLetter'])
     .default('stop')
-    .describe('A row that the destination refuses: `stop` ends the run before it, `deadLetter` sets it aside with the reason and goes on. Default stop.'),
+    .describe(
+      'A row that the destination refuses: `stop` ends the run before it, `deadLetter` sets it aside with the reason and goes on; with `lastDestinationId` and `lastDestinationTimestamp` only where `write` is upsert. Default stop.',
+    ),
 });
 
 export type ParsedSync = z.output<typeof syncSchema>;

@@ -1,5 +1,6 @@
 import type { Capabilities, Connector } from '../connectors/connector.ts';
 import type { Coordination } from '../coordination/coordination.ts';
+import type { SyncError } from '../errors.ts';
 
 /** A connection with its references resolved and its connector loaded; nothing has been reached yet. */
 export interface Opened {
@@ -45,6 +46,8 @@ export interface RunOptions {
   /** False shows that the fault bench bites: the destination then checks no fence. Reachable from code alone. */
   readonly fencing?: boolean;
   onProgress?(progress: Progress): void;
+  /** What a failed run's report has code and message of. */
+  onFailure?(error: SyncError): void;
   /** Part of a sync that runs on its own; `0` where a sync is not divided. */
   readonly shard?: string;
   /** Planned time, in milliseconds since the epoch: a run whose slot is not newer than the last completed one is skipped, and a run that catches up completes it. */

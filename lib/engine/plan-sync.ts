@@ -67,6 +67,15 @@ async function startOf(planned: Planned): Promise<Cursor | null> {
   return state?.cursor ?? null;
 }
 
+/** A cursor column whose ticks are long enough for a row to change twice within one, where no look-back makes up for it. */
+function coarseClock(source: Source, { mode, cursor }: SyncDefinition): { readonly column: string; readonly counts: string } | null {
+  if (mode !== 'timestamp' || cursor.lookbackSeconds > 0) return null;
+  const column = source.schema.columns.find(({ name }) => name === cursor.column);
+  if (column?.type.kind === 'date') return { column: column.name, counts: 'days' };
+  if (column?.type.kind !== 'timestamp' || column.type.fraction >= 3) return null;
+  return { column: column.name, counts: ['seconds', 'tenths of a second', 'hundredths of a second'][column.type.fraction] ?? 'seconds' };
+}
+
 /** Throws the same errors that a run would fail with, where the ends cannot be opened or do not fit. */
 export async function planSync(definition: SyncDefinition, deps: EngineDeps, signal: AbortSignal): Promise<Plan> {
   const from = await deps.open(definition.source.connection);
@@ -80,6 +89,11 @@ export async function planSync(definition: SyncDefinition, deps: EngineDeps, sig
   const cursor = await startOf({ definition, deps, source, destination, schema, target: before, state, warnings });
   if (definition.mode === 'full' && definition.write === 'insert' && state !== null && state.seq > 0n && state.cursor === null)
     warnings.push('The rows are there from an earlier run, and would be added once more: with mode full, write replace or upsert keeps one copy.');
+  const tick = coarseClock(source, definition);
+  if (tick !== null)
+    warnings.push(
+      `${tick.column} counts ${tick.counts}: a row that changes again within the same one after it was read is not read again, and one that comes later with a smaller key neither. Set cursor.lookback to more than that.`,
+    );
   const [holder] = await deps.coordination.locks.queue(definition.name);
   const remaining = await source.remaining?.(cursor);
   const raw = chooseRawFormat(definition, source, before);

@@ -210,6 +210,7 @@ export async function runSync(definition: SyncDefinition, deps: EngineDeps, opti
     return await runLocked(run, deps);
   } catch (thrown) {
     const error = toSyncError(thrown);
+    options.onFailure?.(error);
     const report = run.report({ status: 'failed', reason: null, caughtUp: false, error: { code: error.code, message: error.message } });
     // The report of a failed run is kept where the store still answers; where it does not, that failure is the one reported already or adds nothing to it.
     await deps.coordination.runs.save(definition.name, report).catch(() => undefined);

@@ -155,6 +155,14 @@ export function checkFor(type: LogicalType): Check {
   }
 }
 
+/** The limits of a type that a definition gives to a field of JSON; null for none. JSON holds texts that UTF-8 does not: whether they arrive is the destination's to say. */
+export function fieldCheck(type: LogicalType): Check | null {
+  if (type.kind === 'json') return null;
+  if (type.kind !== 'string') return checkFor(type);
+  const { maxLength } = type;
+  return maxLength === undefined ? null : checkText((text) => (fitsCharacters(text, maxLength) ? null : `is longer than ${maxLength} characters`));
+}
+
 export interface ValuePlace {
   readonly table: string;
   readonly column: string;

@@ -132,3 +132,8 @@ export function survivesDouble(text: string): boolean {
   const double = readDouble(text);
   return double !== null && Number.isFinite(double) && sameNumber(doubleText(double), text);
 }
+
+/** Whether a float64 is what the text says, NaN and the infinities included: what it would round is no value of it. */
+export function isDoubleText(text: string): boolean {
+  return isSpecialNumber(text) || survivesDouble(text);
+}

@@ -10,7 +10,7 @@ import { SyncError } from '../errors.ts';
 import { toBase64 } from './bytes.ts';
 import { fromText, toText } from './convert.ts';
 import { jsonMembers, singleLineJson } from './json.ts';
-import { doubleText } from './numbers.ts';
+import { doubleText, isDoubleText } from './numbers.ts';
 import type { Column, LogicalType, Row, Value } from './types.ts';
 
 type Named = Pick<Column, 'name' | 'type'>;
@@ -63,13 +63,17 @@ export function valueToJson(value: Value, type: LogicalType): string {
   return numeric.has(type.kind) && jsonNumber.test(value) ? value : JSON.stringify(value);
 }
 
-/** One value of a document from its JSON text: numbers and text are both taken for numbers and dates, a json column takes anything. Undefined where it is no value of the type. */
+/** One value of a document from its JSON text: numbers and text are both taken for numbers and dates, a json column takes anything. Undefined where it is no value of the type, digits that a float64 would round included. */
 export function valueFromJson(raw: string, type: LogicalType): Value | undefined {
   if (raw === 'null') return null;
   if (type.kind === 'json') return raw;
-  if (raw.startsWith('"')) return fromText(String(JSON.parse(raw)), type);
+  if (raw.startsWith('"')) return exactly(String(JSON.parse(raw)), type);
   if (raw.startsWith('{') || raw.startsWith('[')) return type.kind === 'string' ? raw : undefined;
-  return type.kind === 'bytes' ? undefined : fromText(raw, type);
+  return type.kind === 'bytes' ? undefined : exactly(raw, type);
+}
+
+function exactly(text: string, type: LogicalType): Value | undefined {
+  return type.kind === 'float64' && !isDoubleText(text) ? undefined : fromText(text, type);
 }
 
 function objectText(columns: readonly Named[], row: Row, write: (value: Value, type: LogicalType) => string): string {

@@ -79,6 +79,14 @@ describe('what does not go together', () => {
       { ...byTime, cursor: { ...byTime.cursor, lookback: '5m' }, write: 'insert' },
       'syncs[0].cursor.lookback: needs write upsert: it reads rows again, and insert would double them',
     ],
+    [
+      { mode: 'lastDestinationId', cursor: { column: 'id', nulls: 'include' } },
+      'syncs[0].cursor.nulls: include does not go with mode lastDestinationId, which could read rows without a value again and again: use mode id or timestamp, or fill the column',
+    ],
+    [
+      { mode: 'lastDestinationTimestamp', cursor: { column: 'at', key: 'id' }, onError: 'deadLetter' },
+      'syncs[0].onError: deadLetter needs write upsert here: mode lastDestinationTimestamp begins at the largest value that the destination holds, so that rows set aside behind it are read by each run and would be doubled',
+    ],
     [{ ...byTime, columns: { include: ['at', 'a'] } }, 'syncs[0].cursor.key: "id" has to be read, but it is not in columns.include'],
     [{ columns: { include: ['b', 'a'], rename: { a: 'b' } } }, 'syncs[0].columns.rename.a: "b" is the name of column "b" in the destination already'],
     [{ columns: { rename: { a: 'c', b: 'c' } } }, 'syncs[0].columns.rename.b: "c" is the name of column "a" in the destination already'],
@@ -97,6 +105,7 @@ describe('what does not go together', () => {
     { cron: '0 */10 9-17 * * MON-FRI', timezone: 'Europe/Rome' },
     { mode: 'timestamp', cursor: { column: 'at', key: ['a', 'b'], lookback: '1h', nulls: 'include' } },
     { write: 'replace' },
+    { mode: 'lastDestinationId', cursor: { column: 'id', key: 'id' }, onError: 'deadLetter', write: 'upsert' },
   ])('%j does', (fields) => {
     expect(said(oneSync(fields))).toEqual([]);
   });

@@ -19,11 +19,12 @@ describe('definitions in the store', () => {
           { requiredKeys: [] },
         ),
         mode: fc.constantFrom('id', 'timestamp', 'lastDestinationId'),
+        write: fc.constant('upsert'),
         columns: fc.constantFrom({ rename: { a: 'b' } }, { include: ['id', 'k', 'a'] }, { exclude: ['z'] }),
         mask: fc.constant({ a: null }),
         key: fc.constantFrom('k', ['k', 'id']),
       },
-      { requiredKeys: ['mode'] },
+      { requiredKeys: ['mode', 'write'] },
     );
     fc.assert(
       fc.property(fields, (sync) => {

@@ -1,5 +1,5 @@
 /** What would be lost or changed without a word: refused by name. And how much a resume token says. No server is needed. */
-import { BSON, Int32, Timestamp } from 'mongodb';
+import { BSON, Decimal128, Int32, Long, Timestamp } from 'mongodb';
 import { describe, expect, it } from 'vitest';
 import { bsonFromJson } from '../../lib/connectors/mongodb/bson-value.ts';
 import { Columns } from '../../lib/connectors/mongodb/columns.ts';
@@ -38,6 +38,34 @@ describe('fields of one name', () => {
     ]);
     expect(() => bsonFromJson('{"b":{"a":1,"a":2}}')).toThrow(/two fields called "a"/);
     expect(bsonFromJson('{"b":{"a":1},"a":2}')).toEqual({ b: { a: new Int32(1) }, a: new Int32(2) });
+  });
+});
+
+describe('a float64 field', () => {
+  const read = (value: unknown): unknown => {
+    const columns = new Columns({ collection: 'orders', fields: { f: 'float64' } });
+    const document = Buffer.from(BSON.serialize({ _id: new Int32(1), f: value }));
+    columns.learn(document);
+    columns.settle();
+    return columns.row(document);
+  };
+
+  it.each(['9007199254740993', '0.1234567890123456789012', '1e400', 'one', ''])('refuses the text %j, which a double does not keep', (text) => {
+    expect(read(text)).toMatchObject({ error: { code: 'ROW_MALFORMED', place: { column: 'f', key: '_id=1' } } });
+  });
+
+  it('takes what is the same number, written as text or as a number', () => {
+    for (const [value, double] of [
+      ['1.50', '1.5'],
+      ['NaN', 'NaN'],
+      ['9007199254740992', '9007199254740992'],
+      [Decimal128.fromString('1.50'), '1.5'],
+      [Decimal128.fromString('-Infinity'), '-Infinity'],
+      [Decimal128.fromString('-0'), '-0'],
+    ] as const)
+      expect(read(value)).toEqual([1, double]);
+    for (const value of [Decimal128.fromString('9007199254740993'), Long.fromString('9007199254740993')])
+      expect(read(value)).toMatchObject({ error: { code: 'ROW_MALFORMED' } });
   });
 });
 

@@ -171,6 +171,19 @@ await describeWith(['s3'], 's3 as a destination of objects', () => {
     await failure(() => open(freshPath(), { options: { partition: 'dt={nope}' } }), 'NOT_FOUND', 'nope');
   });
 
+  it('no value makes a folder that readers pass by', async () => {
+    const path = freshPath();
+    await using end = await open(path, { options: { partition: '{v}/n={v}' } });
+    const values = ['de', null, '', '_x', '.h', '..', '_idra'];
+    await end.writer.write(chunkOf(values.map((value, i): Row => [String(i), null, value])));
+    await end.writer.commit(batchOf('a'));
+    const folders = new Set((await listed(world, path)).map(({ key }) => key.slice(path.length).split('/').slice(0, -1).join('/')));
+    expect([...folders].sort()).toEqual(
+      ['%2E./n=..', '%2Eh/n=.h', '%5F_HIVE_DEFAULT_PARTITION__/n=__HIVE_DEFAULT_PARTITION__', '%5Fidra/n=_idra', '%5Fx/n=_x', 'de/n=de'].sort(),
+    );
+    expect(await ids(path)).toHaveLength(values.length);
+  });
+
   it('sends a large object in parts', { timeout: 120_000 }, async () => {
     const path = freshPath();
     await using end = await open(path);

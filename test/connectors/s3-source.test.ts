@@ -1,4 +1,4 @@
-import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { constants, gzipSync, zstdCompressSync } from 'node:zlib';
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Chunk, RowChunk, Source, SourceRequest } from '../../lib/connectors/connector.ts';
@@ -56,6 +56,20 @@ await describeWith(['s3'], 's3 as a source', () => {
     return source.schema.columns.map(({ name, type }) => `${name} ${type.kind}`);
   };
 
+  it('a position is of one bucket, path and suffix', async () => {
+    const path = freshPath();
+    await world.put(`${path}2024/a.jsonl`, '{"id":1}\n');
+    await world.put(`${path}2023/a.jsonl`, '{"id":2}\n');
+    const { rows, cursor } = await run(`${path}2024/`, null);
+    expect(rows).toEqual([['1']]);
+    await failure(() => run(`${path}2023/`, cursor), 'CURSOR_INVALID', 'another bucket, path or suffix');
+    await failure(() => run(path, cursor), 'CURSOR_INVALID');
+    await failure(() => run(`${path}2024/`, cursor, { suffix: '.jsonl' }), 'CURSOR_INVALID');
+    // As versions before wrote it
+    const { p: _, ...old } = JSON.parse(cursor ?? '') as { p: string };
+    expect((await run(`${path}2024/`, JSON.stringify(old))).rows).toEqual([]);
+  });
+
   describe('formats', () => {
     const lines = '{"id":1,"big":9007199254740993,"price":19.90,"text":"é","list":[1.10]}\n\n{"id":2,"big":1,"price":null,"text":""}\n';
     const expected = [
@@ -77,6 +91,61 @@ await describeWith(['s3'], 's3 as a source', () => {
         expect([key, (await run(path)).rows]).toEqual([key, expected]);
         expect(await names(path)).toEqual(['id int64', 'big int64', 'price float64', 'text string', 'list json']);
       }
+    });
+
+    describe('zstd of several frames', () => {
+      const skipped = Buffer.from([0x5e, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
+      const text = '{"id":1}\n{"id":2}\n';
+      const long = Array.from({ length: 40_000 }, (_, index) => `{"id":${index + 3},"noise":"${Math.sin(index)}"}`).join('\n');
+      const checked = zstdCompressSync(long, { params: { [constants.ZSTD_c_checksumFlag]: 1 } });
+
+      it('is read to its end', async () => {
+        const path = freshPath();
+        await world.put(`${path}a.jsonl.zst`, Buffer.concat([skipped, zstdCompressSync(text), zstdCompressSync(''), skipped, checked]));
+        const { rows, rejected } = await run(path, null, { fields: { id: 'int64', noise: 'string' } });
+        expect([rows.length, rows[0], rows.at(-1)?.[0], rejected]).toEqual([40_002, ['1', null], '40002', []]);
+      });
+
+      it.each([
+        ['cut in a block', (whole: Buffer) => whole.subarray(0, -20)],
+        ['cut in a header', (whole: Buffer) => Buffer.concat([whole, whole.subarray(0, 3)])],
+        ['with something else behind it', (whole: Buffer) => Buffer.concat([whole, Buffer.from('garbage')])],
+        ['with a block that is wrong', (whole: Buffer) => Buffer.concat([whole.subarray(0, -10), Buffer.alloc(10)])],
+      ])('%s is told, and what stands before is read', async (_, damage) => {
+        const path = freshPath();
+        await world.put(`${path}a.jsonl.zst`, Buffer.concat([zstdCompressSync(text), damage(zstdCompressSync('{"id":3}\n{"id":4}\n{"id":33333333333}\n'))]));
+        const { rows, rejected } = await run(path, null, { fields: { id: 'int64' } });
+        expect([rows.slice(0, 2), rejected.length]).toEqual([[['1'], ['2']], 1]);
+        expect(rejected[0]).toMatch(/^ROW_MALFORMED /);
+      });
+    });
+
+    it.each([
+      ['a.csv', 'n,f\n1,9007199254740993\n2,0.1234567890123456789012\n3,0.5\n4,NaN\n'],
+      ['a.jsonl', '{"n":1,"f":"9007199254740993"}\n{"n":2,"f":0.1234567890123456789012}\n{"n":3,"f":"0.5"}\n{"n":4,"f":"NaN"}\n'],
+    ])('a number in %s that a double does not hold is no value of a field that is said to be one', async (key, body) => {
+      const path = freshPath();
+      await world.put(`${path}${key}`, body);
+      const { rows, rejected } = await run(path, null, { fields: { n: 'int64', f: 'float64' } });
+      expect([rows, rejected.length]).toEqual([
+        [
+          ['3', '0.5'],
+          ['4', 'NaN'],
+        ],
+        2,
+      ]);
+    });
+
+    it('reads tabs between the values of a key that ends in .tsv', async () => {
+      const path = freshPath();
+      await world.put(`${path}a.tsv`, 'id\tname\n1\tbob, the first\n');
+      expect((await run(path)).rows).toEqual([['1', 'bob, the first']]);
+    });
+
+    it('refuses CSV whose lines end in CR alone', async () => {
+      const path = freshPath();
+      await world.put(`${path}a.csv`, 'id,a\r1,x\r2,y\r');
+      await failure(() => open(path), 'ROW_MALFORMED', 'carriage return');
     });
 
     it('reads JSON documents: a list, one object, several objects over many lines', async () => {

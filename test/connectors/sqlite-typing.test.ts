@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { config } from '../../lib/connectors/sqlite/config.ts';
 import { declaredType } from '../../lib/connectors/sqlite/types.ts';
 import { type Column, type Row, typeName } from '../../lib/values/types.ts';
-import { claimOf, column, failure, openSource, readAll, readTable, type SourceAsk, writeAll } from '../conformance/drive.ts';
+import { claimOf, column, destinationOf, failure, openSource, readAll, readTable, type SourceAsk, writeAll } from '../conformance/drive.ts';
 import type { Harness } from '../conformance/harness.ts';
 import { sqliteHarness } from './sqlite-harness.ts';
 
@@ -283,6 +283,114 @@ describe('dynamic typing', () => {
       () => readTable(harness, 'seen_at', { mode: 'timestamp', cursor: { ...cursor, lookbackSeconds: 0 }, peer, read: { from } }),
       'ROW_MALFORMED',
       'seen_at',
+      'at',
+    );
+  });
+
+  it.each(['insert', 'upsert', 'replace'] as const)('overrules what constraints say of conflicts, so that no row is lost or changed: %s', async (write) => {
+    const name = `resolving_${write}`;
+    const schema = { name, columns: [column('id', 'int64', false), column('email', 'string'), column('v', 'string')], key: ['id'] };
+    const columns = `id INTEGER PRIMARY KEY ON CONFLICT REPLACE, email TEXT UNIQUE ON CONFLICT REPLACE, v TEXT NOT NULL ON CONFLICT REPLACE DEFAULT 'made up'`;
+    make(name, columns, "(7, 'old', 'x')");
+    const batch = { cursor: write === 'replace' ? null : 'after', final: write === 'replace' };
+    const rows = [
+      ['1', 'same', 'x'],
+      ['2', 'same', 'x'],
+    ];
+    await failure(() => writeAll(harness, schema, rows, { write, batch }), 'ROW_REJECTED', name);
+    await failure(() => writeAll(harness, schema, [['3', 'other', null]], { write, batch, claim: claimOf(2) }), 'ROW_REJECTED', name);
+    if (write === 'insert') await failure(() => writeAll(harness, schema, [['7', 'new', 'x']], { write, batch, claim: claimOf(3) }), 'ROW_REJECTED', name, '7');
+    expect((await readTable(harness, name)).rows).toEqual([[7, 'old', 'x']]);
+    const good = [[write === 'insert' ? '8' : '7', 'new', 'y'], ...Array.from({ length: 20 }, (_, i): Row => [String(10 + i), `e${i}`, 'y'])];
+    expect(await writeAll(harness, schema, good, { write, batch, claim: claimOf(4) })).toMatchObject({ written: 21 });
+    expect((await readTable(harness, name)).rows).toHaveLength(write === 'insert' ? 22 : 21);
+  });
+
+  it('leaves a trigger its own way with conflicts where no constraint has one', async () => {
+    const schema = { name: 'audited', columns: [column('id', 'int64', false)], key: ['id'] };
+    make('audited', 'id INTEGER PRIMARY KEY');
+    database.exec('CREATE TABLE audit (day TEXT UNIQUE); CREATE TRIGGER noting AFTER INSERT ON audited BEGIN INSERT OR IGNORE INTO audit VALUES (1); END');
+    expect(await writeAll(harness, schema, [['1'], ['2']])).toMatchObject({ written: 2 });
+  });
+
+  it('says which columns were there, so that a plan can tell which are added', async () => {
+    make('growing', 'id INTEGER PRIMARY KEY, v TEXT');
+    await using destination = await destinationOf(harness, 'growing');
+    const schema = { name: 'growing', columns: [column('id', 'int64', false), column('more', 'string')], key: ['id'] };
+    expect(await destination.prepare(schema, { dryRun: true })).toMatchObject({ existed: true, existingColumns: ['id', 'v'] });
+    expect(await harness.columns('growing')).toEqual(['id', 'v']);
+  });
+
+  it.each([
+    ['DATE TEXT', '-000042-03-15', '2024-01-01'],
+    ['DATETIME', '+010000-01-01 00:00:00', '2024-01-01 00:00:00'],
+    ['TIMESTAMP TEXT(6)', '+010000-01-01 00:00:00', '2024-01-01 00:00:00'],
+    ['TIMESTAMPTZ TEXT(6)', '+010000-01-01 00:00:00+00:00', '2024-01-01 00:00:00+00:00'],
+  ])('tells no largest %s where there are years with a sign, whose order as text is not that of time', async (declared, signed, plain) => {
+    const infinite = declared === 'DATE TEXT' ? '1999-01-01' : '-infinity';
+    make('moments', `id INTEGER, at ${declared}`, `(1, '${plain}'), (2, '${infinite}'), (3, NULL)`);
+    await using destination = await destinationOf(harness, 'moments');
+    expect(await destination.max?.(['at'])).toEqual([plain]);
+    database.exec(`INSERT INTO moments VALUES (4, '${signed}')`);
+    await failure(async () => destination.max?.(['at']), 'UNSUPPORTED', 'moments', 'at', 'mode timestamp');
+    // The number of a row comes first: only among equal ones does the time count
+    await failure(async () => destination.max?.(['id', 'at']), 'UNSUPPORTED', 'moments', 'at');
+  });
+
+  it.each(['?', '?1', ':x', '@x', '$x'])('refuses the parameter %s, to which nothing is bound, in a condition and in a query', async (parameter) => {
+    make('asked', 'id INTEGER PRIMARY KEY, v TEXT', "(1, 'a:x'), (2, '?')");
+    await failure(() => read('asked', { where: `id = ${parameter}` }), 'CONFIG_INVALID', 'where', 'parameter');
+    const query = (sql: string) => read('asked', { options: config.source.parse({ query: sql }) });
+    await failure(() => query(`SELECT id, v || '' AS v FROM asked WHERE id > ${parameter}`), 'CONFIG_INVALID', 'source.query', 'parameter');
+    expect((await read('asked', { where: `v IN ('a:x', '?', '${parameter}') -- ${parameter}` })).rows).toHaveLength(2);
+  });
+
+  describe('columns that SQLite takes for one', () => {
+    const schemaOf = (name: string, ...columns: string[]) => ({ name, columns: columns.map((each) => column(each, 'string')), key: [] });
+    const refused = async (schema: ReturnType<typeof schemaOf>, ask: Parameters<typeof writeAll>[3], ...named: string[]) => {
+      await failure(async () => (await destinationOf(harness, schema.name, ask)).prepare(schema, { dryRun: true }), 'SCHEMA_MISMATCH', schema.name, ...named);
+      await failure(() => writeAll(harness, schema, [], ask), 'SCHEMA_MISMATCH', schema.name, ...named);
+    };
+
+    it('are refused with both names: in a new table, in one that is there, and late in a run', async () => {
+      await refused(schemaOf('folded', 'V', 'v'), {}, '"V"', '"v"', 'columns.rename');
+      await writeAll(harness, schemaOf('folded', 'name'), [['x']]);
+      await refused(schemaOf('folded', 'Name'), { claim: claimOf(2) }, '"name"', '"Name"', 'columns.rename');
+      await refused(schemaOf('folded', 'name', 'NAME'), { claim: claimOf(2) }, '"name"', '"NAME"', 'columns.rename');
+      expect(await harness.columns('folded')).toEqual(['name']);
+      // ASCII alone is folded
+      await writeAll(harness, schemaOf('accents', 'É', 'é'), [['x', 'y']]);
+      expect(await harness.columns('accents')).toEqual(['É', 'é']);
+    });
+
+    it('are refused where the column for soft deletes is one of them', async () => {
+      await refused(schemaOf('marked', '_Deleted_At'), { deletes: 'soft' }, '"_Deleted_At"', '"_deleted_at"', 'softDeleteColumn');
+      make('marked', 'a TEXT, _DELETED_AT TEXT');
+      await refused(schemaOf('marked', 'a'), { deletes: 'soft' }, '"_DELETED_AT"', '"_deleted_at"', 'softDeleteColumn');
+    });
+
+    it('are at most 2,000, those that are there included', async () => {
+      const names = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `c${from + i}`);
+      await refused(schemaOf('many', ...names(0, 2001)), {}, '2001', 'columns.exclude');
+      await writeAll(harness, schemaOf('many', ...names(0, 2000)), []);
+      await refused(schemaOf('many', ...names(1, 2001)), { claim: claimOf(2) }, '2001', 'columns.exclude');
+    });
+  });
+
+  it.each([
+    ['2026-01-01T10:00:00Z', '2026-01-01 10:00:05Z'],
+    ['2026-01-01T10:00:00.5Z', '2026-01-01T10:00:00.51Z'],
+    ['2026-01-01 10:00:00+02:00', '2026-01-01 09:30:00+00:00'],
+  ])('a lookback of a day meets what is written otherwise and sorts behind the position: %s, then %s', async (before, after) => {
+    const cursor = { column: 'at', key: ['id'], lookbackSeconds: 86_400 };
+    make('mixed_at', 'id INTEGER PRIMARY KEY, at DATETIME', `(1, '${before}')`);
+    const { boundaries } = await readTable(harness, 'mixed_at', { mode: 'timestamp', cursor });
+    database.exec(`INSERT INTO mixed_at VALUES (2, '${after}')`);
+    expect(after < before).toBe(true);
+    await failure(
+      () => readTable(harness, 'mixed_at', { mode: 'timestamp', cursor, read: { from: boundaries.at(-1)?.cursor ?? null } }),
+      'ROW_MALFORMED',
+      'mixed_at',
       'at',
     );
   });

@@ -9,7 +9,7 @@ import { planSync } from '../../lib/engine/plan-sync.ts';
 import { destinationMaximum } from '../../lib/engine/position.ts';
 import { runSync } from '../../lib/engine/run-sync.ts';
 import { setPosition } from '../../lib/engine/set-position.ts';
-import { SyncError } from '../../lib/errors.ts';
+import { SyncError, stackOf } from '../../lib/errors.ts';
 import type { Schema } from '../../lib/values/types.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { full, type Pair, pair } from './pair.ts';
@@ -296,4 +296,37 @@ it('a largest UUID is a place to begin from where both ends are of one system th
     [ordered, { system: 'one' }],
   ] as const)
     await expect(begins(from, to)).rejects.toMatchObject({ code: 'UNSUPPORTED', place: { column: 'id' } });
+});
+
+it('a plan tells of a clock in whose ticks a row can change twice', async () => {
+  // For a peer of its own kind a column of SQLite is what is stored, which says nothing of a clock
+  const declared = (real: Source): Source => ({
+    system: real.system,
+    schema: { ...real.schema, columns: real.schema.columns.map((column) => (column.name === 'day' ? { ...column, type: { kind: 'date' } } : column)) },
+    read: (request, abort) => real.read(request, abort),
+    [Symbol.asyncDispose]: () => real[Symbol.asyncDispose](),
+  });
+  await using world = await pair({ source: declared });
+  world.a.exec("CREATE TABLE orders (id INTEGER PRIMARY KEY, day DATE, v TEXT); INSERT INTO orders VALUES (1, '2026-01-01', 'a')");
+  const cursor = { column: 'day', key: ['id'], lookbackSeconds: 0, nulls: 'refuse' } as const;
+  const warnings = async (lookbackSeconds: number) =>
+    (await planSync(definition({ mode: 'timestamp', write: 'upsert', cursor: { ...cursor, lookbackSeconds } }), world.deps, signal)).warnings;
+  expect(await warnings(0)).toEqual([expect.stringContaining('day counts days')]);
+  expect(await warnings(86_401)).toEqual([]);
+});
+
+it('a bug is told with the place where it happened', async () => {
+  const broken = (real: Source): Source => ({
+    system: real.system,
+    schema: real.schema,
+    read: () => {
+      throw new TypeError('no such thing');
+    },
+    [Symbol.asyncDispose]: () => real[Symbol.asyncDispose](),
+  });
+  await using world = await pair({ source: broken });
+  world.a.exec('CREATE TABLE orders (id INTEGER PRIMARY KEY)');
+  const stacks: string[] = [];
+  expect(await world.run({}, { onFailure: (error) => stacks.push(stackOf(error)) })).toMatchObject({ status: 'failed', error: { code: 'INTERNAL' } });
+  expect(stacks).toEqual([expect.stringMatching(/TypeError: no such thing\n.*positions\.test\.ts/)]);
 });

@@ -3,6 +3,7 @@ import type { SyncDefinition } from '../../config/definition.ts';
 import type { EngineDeps, Existing } from '../../engine/deps.ts';
 import type { Report } from '../../engine/report.ts';
 import { runSync } from '../../engine/run-sync.ts';
+import { type SyncError, stackOf } from '../../errors.ts';
 import { type Display, openDisplay } from '../display/display.ts';
 import { reportText } from '../display/lines.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -29,8 +30,11 @@ export interface Runner {
 
 export async function runOne(definition: SyncDefinition, runner: Runner): Promise<Report> {
   const { output, display, deps, existing, signal } = runner;
+  const onFailure = (error: SyncError): void => {
+    if (error.code === 'INTERNAL') output.error(output.errorColors.dim(stackOf(error)));
+  };
   const report = definition.enabled
-    ? await runSync(definition, deps, { signal, existing, onProgress: (progress) => display.progress(progress) })
+    ? await runSync(definition, deps, { signal, existing, onProgress: (progress) => display.progress(progress), onFailure })
     : disabledReport(definition.name);
   display.done(report);
   if (output.json) output.data(report);

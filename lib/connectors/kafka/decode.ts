@@ -86,7 +86,7 @@ function isScalar(found: string): boolean {
   }
 }
 
-function columnValue({ column, origin }: Field, from: { message: Message; partition: number; value: ReadonlyMap<string, string> }): Value {
+function columnValue({ column, origin, check }: Field, from: { message: Message; partition: number; value: ReadonlyMap<string, string> }): Value {
   const { message, partition, value } = from;
   switch (origin) {
     case 'key':
@@ -101,8 +101,10 @@ function columnValue({ column, origin }: Field, from: { message: Message; partit
       return message.offset;
     case 'value': {
       const found = valueFromJson(value.get(column.name) ?? 'null', column.type);
-      if (found === undefined) throw new Malformed(`the value of ${JSON.stringify(column.name)} is no ${column.type.kind}`);
-      return found;
+      const { kind } = column.type;
+      const reason = found === undefined ? (kind === 'float64' ? 'is no number that a double keeps exactly' : `is no ${kind}`) : check?.(found);
+      if (typeof reason === 'string') throw new Malformed(`the value of ${JSON.stringify(column.name)} ${reason}`);
+      return found ?? null;
     }
   }
 }

@@ -1,5 +1,6 @@
 /** What columns a topic has: fields of the values, as far as they were seen, and what the definition adds from around them. */
 import { SyncError } from '../../errors.ts';
+import { type Check, fieldCheck } from '../../values/fits.ts';
 import { typeOfJson, widenedJson } from '../../values/infer-json.ts';
 import { parseType } from '../../values/parse-type.ts';
 import type { Column, LogicalType, Schema } from '../../values/types.ts';
@@ -12,8 +13,8 @@ export type Origin = 'value' | 'key' | 'headers' | 'timestamp' | 'partition' | '
 export interface Field {
   readonly column: Column;
   readonly origin: Origin;
-  /** The definition says its type: values that are not of it are malformed. */
-  readonly fixed: boolean;
+  /** The limits of the type that the definition gives: values past them are malformed. */
+  readonly check: Check | null;
 }
 
 const around: readonly { option: `${Exclude<Origin, 'value'>}Column`; origin: Origin; type: LogicalType }[] = [
@@ -28,7 +29,7 @@ export class Fields {
   readonly #request: Pick<SourceRequest, 'include' | 'exclude'>;
   readonly #options: SourceOptions;
   readonly #types = new Map<string, LogicalType>();
-  readonly #fixed = new Set<string>();
+  readonly #fixed = new Map<string, Check | null>();
   readonly #around = new Set<string>();
   #list: readonly Field[] | null = null;
 
@@ -39,7 +40,7 @@ export class Fields {
       const type = parseType(words);
       if (type === null || !this.#wanted(name)) continue;
       this.#types.set(name, type);
-      this.#fixed.add(name);
+      this.#fixed.set(name, fieldCheck(type));
     }
     for (const { option } of around) {
       const name = options[option];
@@ -57,12 +58,12 @@ export class Fields {
       const fields: Field[] = [...this.#types].map(([name, type]) => ({
         column: { name, type, nullable: !this.key.includes(name) },
         origin: 'value',
-        fixed: this.#fixed.has(name),
+        check: this.#fixed.get(name) ?? null,
       }));
       for (const { option, origin, type } of around) {
         const name = this.#options[option];
         if (name !== undefined && this.#wanted(name))
-          fields.push({ column: { name, type, nullable: origin !== 'partition' && origin !== 'offset' }, origin, fixed: true });
+          fields.push({ column: { name, type, nullable: origin !== 'partition' && origin !== 'offset' }, origin, check: null });
       }
       this.#list = fields;
     }

@@ -3,7 +3,7 @@
 import { toHex } from '../../values/bytes.ts';
 import { fromText } from '../../values/convert.ts';
 import { utcText } from '../../values/datetime.ts';
-import { doubleText, plainDecimal } from '../../values/numbers.ts';
+import { doubleText, isDoubleText, plainDecimal } from '../../values/numbers.ts';
 import type { Column, LogicalType, Value } from '../../values/types.ts';
 import { BsonType, binaryAt, type Element, objectIdAt, textAt } from './bson-reader.ts';
 import { decimalAt, jsonAt } from './json-text.ts';
@@ -64,7 +64,7 @@ export function readValue(element: Element, column: Pick<Column, 'type'>): Value
     case BsonType.undefined:
       return null;
     case BsonType.string:
-      return fromText(textAt(document, at), wanted);
+      return wanted.kind === 'float64' ? double(textAt(document, at)) : fromText(textAt(document, at), wanted);
     case BsonType.boolean:
       return wanted.kind === 'boolean' ? document[at] === 1 : undefined;
     case BsonType.int32: {
@@ -96,12 +96,16 @@ export function readValue(element: Element, column: Pick<Column, 'type'>): Value
   }
 }
 
-/** Exact digits, so a double column takes what is the same number again and nothing else. */
 function number(text: string, type: LogicalType): Value | undefined {
-  if (type.kind === 'float64') return plainDecimal(doubleText(Number(text))) === plainDecimal(text) ? text : undefined;
+  if (type.kind === 'float64') return double(text);
   if (type.kind === 'decimal') return fromText(text, type);
   if (type.kind !== 'int32' && type.kind !== 'int64' && type.kind !== 'uint64') return undefined;
   return fromText(text.replace(/\.0*$/, ''), type);
+}
+
+/** A double column takes what is the same number again and nothing else. */
+function double(text: string): Value | undefined {
+  return isDoubleText(text) ? fromText(text, { kind: 'float64' }) : undefined;
 }
 
 function moment(milliseconds: bigint, type: LogicalType): Value | undefined {

@@ -3,7 +3,7 @@ import { SyncError } from '../../errors.ts';
 import { fromText, toText } from '../../values/convert.ts';
 import { type Check, checkFor } from '../../values/fits.ts';
 import { typeOfJson, widenedJson } from '../../values/infer-json.ts';
-import { fitsDecimal, survivesDouble } from '../../values/numbers.ts';
+import { fitsDecimal, isSpecialNumber, survivesDouble } from '../../values/numbers.ts';
 import { parseType, typeWords } from '../../values/parse-type.ts';
 import { fitsCharacters } from '../../values/text.ts';
 import type { Column, LogicalType, Row, Value } from '../../values/types.ts';
@@ -151,24 +151,29 @@ function bare(cell: Cell, type: LogicalType | null, fixed: boolean): Value | und
     if (cell.type.kind === type.kind && !fixed) return sameType(cell, type);
     const text = toText(cell.value, cell.type);
     if (type.kind === 'json' && !fixed) return JSON.stringify(text);
-    return type.kind === 'string' || fixed || (numeric.has(type.kind) && numeric.has(cell.type.kind)) ? fromText(text ?? '', type) : undefined;
+    return type.kind === 'string' || fixed || (numeric.has(type.kind) && numeric.has(cell.type.kind)) ? exactly(text ?? '', type) : undefined;
   }
   if ('text' in cell) {
     if (cell.text === null) return null;
     if (type === null) return undefined;
-    return type.kind === 'json' && !fixed ? JSON.stringify(cell.text) : fromText(cell.text, type);
+    return type.kind === 'json' && !fixed ? JSON.stringify(cell.text) : exactly(cell.text, type);
   }
   const { json } = cell;
   if (json === 'null') return null;
   if (type === null) return undefined;
   if (type.kind === 'json') return json;
   const first = json[0];
-  if (first === '"') return type.kind === 'string' || fixed ? fromText(JSON.parse(json), type) : undefined;
+  if (first === '"') return type.kind === 'string' || fixed ? exactly(JSON.parse(json), type) : undefined;
   if (first === '{' || first === '[') return undefined;
   if (json === 'true' || json === 'false') return type.kind === 'boolean' ? json === 'true' : undefined;
   if (!numeric.has(type.kind)) return undefined;
-  if (type.kind === 'float64') return survivesDouble(json) ? fromText(json, type) : undefined;
-  return json === '-0' && type.kind !== 'decimal' ? undefined : fromText(json, type);
+  return json === '-0' && type.kind !== 'decimal' && type.kind !== 'float64' ? undefined : exactly(json, type);
+}
+
+/** A double keeps no more digits than it has, whoever says that the field is one. */
+function exactly(text: string, type: LogicalType): Value | undefined {
+  const value = fromText(text, type);
+  return type.kind === 'float64' && value !== undefined && !isSpecialNumber(text) && !survivesDouble(text) ? undefined : value;
 }
 
 /** Two objects may declare the same kind with other limits. */

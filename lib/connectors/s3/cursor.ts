@@ -41,6 +41,17 @@ export interface ParsedCursor {
 
 type Order = 'modified' | 'key';
 
+/** What a position is of. `place`: see `placeOf`. */
+export interface Listing {
+  readonly order: Order;
+  readonly place: string;
+}
+
+/** Of a bucket and the keys in it that are read: behind a position in one place stands nothing of another. */
+export function placeOf({ bucket, path, suffix = '' }: { readonly bucket: string; readonly path: string; readonly suffix?: string | undefined }): string {
+  return createHash('sha256').update(`${bucket}\0${path}\0${suffix}`).digest().subarray(0, 9).toString('base64');
+}
+
 const maxCursorBytes = 4_000;
 /** 40 bits: among the 500 or so in a cursor one of 2 × 10⁹ new objects is mistaken for an old one. */
 const fingerprintBytes = 5;
@@ -62,10 +73,11 @@ export function compareKeys(a: string, b: string): number {
 
 export const noCursor: ParsedCursor = { front: null, since: 0, done: new Set(), half: null };
 
-export function readCursor(text: Cursor, order: Order): ParsedCursor {
+/** Throws `CURSOR_INVALID` for what another connector, order or place has written; a position of an older version names no place. */
+export function readCursor(text: Cursor, { order, place }: Listing): ParsedCursor {
   const invalid = (why: string): SyncError =>
     new SyncError('CURSOR_INVALID', `The stored position ${why}: set the option back, or begin anew with \`idra checkpoint reset\`.`, {});
-  let stored: { v: number; o: string; f: [number, string] | null; w?: number; d?: string; r?: [string, string, number, number, number, number] };
+  let stored: { v: number; o: string; p?: string; f: [number, string] | null; w?: number; d?: string; r?: [string, string, number, number, number, number] };
   try {
     stored = JSON.parse(text);
   } catch {
@@ -73,6 +85,7 @@ export function readCursor(text: Cursor, order: Order): ParsedCursor {
   }
   if (stored === null || typeof stored !== 'object' || stored.v !== 1 || stored.f === undefined) throw invalid('is none of objects in S3');
   if (stored.o !== order) throw invalid(`goes by the order ${stored.o}, the definition by ${order}`);
+  if (stored.p !== undefined && stored.p !== place) throw invalid('was made for another bucket, path or suffix');
   const bytes = Buffer.from(stored.d ?? '', 'base64').toString('latin1');
   const done = new Set<string>();
   for (let at = 0; at + fingerprintBytes <= bytes.length; at += fingerprintBytes) done.add(bytes.slice(at, at + fingerprintBytes));
@@ -90,6 +103,7 @@ interface Done {
 /** Moves as objects are done, and writes itself down. */
 export class Progress {
   readonly #order: Order;
+  readonly #place: string;
   readonly #settleMs: number;
   #front: Front | null;
   /** Never goes back: what was once told by the front alone has no fingerprint. */
@@ -98,8 +112,12 @@ export class Progress {
   #written: { readonly since: number; readonly prints: string; readonly room: number } | null = null;
 
   /** `kept`: objects of the listing that the cursor named as done. */
-  constructor(order: Order, { settleMs, from, kept }: { settleMs: number; from: Pick<ParsedCursor, 'front' | 'since'>; kept: readonly ListedObject[] }) {
+  constructor(
+    { order, place }: Listing,
+    { settleMs, from, kept }: { settleMs: number; from: Pick<ParsedCursor, 'front' | 'since'>; kept: readonly ListedObject[] },
+  ) {
     this.#order = order;
+    this.#place = place;
     this.#settleMs = settleMs;
     this.#front = from.front;
     this.#since = from.since;
@@ -117,6 +135,7 @@ export class Progress {
     const rest = {
       v: 1,
       o: this.#order,
+      p: this.#place,
       f: this.#front === null ? null : [this.#front.modified, this.#front.key],
       ...(half === null ? {} : { r: [half.key, half.etag, half.modified, half.bytes, half.at.bytes, half.at.rows] }),
     };

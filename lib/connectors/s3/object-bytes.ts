@@ -1,10 +1,11 @@
 import { Readable } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { createGunzip } from 'node:zlib';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { SyncError } from '../../errors.ts';
 import type { Bucket } from './client.ts';
 import type { ListedObject } from './cursor.ts';
 import { s3Error, statusOf } from './errors.ts';
+import { zstdContent } from './zstd-frames.ts';
 
 /** One request brings this much: no connection stays open while a destination is slow, and what breaks off is asked for again. */
 const rangeBytes = 8 * 1024 ** 2;
@@ -66,19 +67,24 @@ export async function* contentOf(
     yield* stored(bucket, object, from, signal);
     return;
   }
-  const source = Readable.from(stored(bucket, object, 0, signal), { objectMode: false, highWaterMark: rangeBytes });
-  const inflate = compression === 'gzip' ? createGunzip({ chunkSize: 256 * 1024 }) : createZstdDecompress({ chunkSize: 256 * 1024 });
+  const bytes = stored(bucket, object, 0, signal);
+  let skip = from;
+  for await (const piece of compression === 'gzip' ? gzipContent(bytes) : zstdContent(bytes)) {
+    if (skip >= piece.length) skip -= piece.length;
+    else {
+      yield skip === 0 ? piece : piece.subarray(skip);
+      skip = 0;
+    }
+  }
+}
+
+async function* gzipContent(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const source = Readable.from(bytes, { objectMode: false, highWaterMark: rangeBytes });
+  const inflate = createGunzip({ chunkSize: 256 * 1024 });
   source.on('error', (error) => inflate.destroy(error));
   source.pipe(inflate);
-  let skip = from;
   try {
-    for await (const piece of inflate as AsyncIterable<Buffer>) {
-      if (skip >= piece.length) skip -= piece.length;
-      else {
-        yield skip === 0 ? piece : piece.subarray(skip);
-        skip = 0;
-      }
-    }
+    yield* inflate as AsyncIterable<Buffer>;
   } finally {
     source.destroy();
     inflate.destroy();

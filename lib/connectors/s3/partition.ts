@@ -14,6 +14,11 @@ function folder(text: string): string {
   return escaped === '' ? nullFolder : escaped.slice(0, maxFolderBytes);
 }
 
+/** Readers of lakes, Idra's own among them, pass folders by that begin with `_` or `.`: where a value makes one its first character is escaped, as Hive reads it. */
+function seen(folders: string): string {
+  return folders.replace(/(?<=^|\/)[_.]/g, (first) => `%${first.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
 function byPattern(text: string, pattern: string): string {
   const parts = isInfinite(text) ? null : readTimestamp(text);
   if (parts === null) return folder(text);
@@ -50,5 +55,5 @@ export function partitioner(template: string | undefined, schema: Schema): (row:
       return pattern === null ? folder(text) : byPattern(text, pattern);
     };
   });
-  return (row) => `${makers.map((make) => make(row)).join('')}/`;
+  return (row) => `${seen(makers.map((make) => make(row)).join(''))}/`;
 }

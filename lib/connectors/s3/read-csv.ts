@@ -119,6 +119,7 @@ async function* records(read: ObjectToRead): AsyncGenerator<Raw> {
 async function columnNames(read: ObjectToRead): Promise<string[]> {
   for await (const { fields } of records({ ...read, from: start })) {
     if (!Array.isArray(fields)) throw new Malformed(`${fields} in its first line`);
+    if (fields.some((field) => field?.includes('\r') === true)) throw new Malformed('has a carriage return in its first line: lines have to end in LF or CRLF');
     const names = fields.map((name, i) => (read.header ? (name ?? '') : `column${i + 1}`));
     const twice = names.find((name, i) => names.indexOf(name) !== i);
     if (names.includes('')) throw new Malformed('has a column without a name in its first line');
@@ -147,20 +148,26 @@ export const csv: RecordReader = {
     let offset = read.from.bytes;
     let piece: ReadRecord[] = [];
     let size = 0;
-    for await (const raw of records(read)) {
-      offset += raw.size;
-      const skipped = header;
-      header = false;
-      // An empty line is a row only where a row has one column
-      const blank = Array.isArray(raw.fields) && raw.fields.length === 1 && raw.fields[0] === null && names.length > 1;
-      if (skipped || blank) continue;
-      const end = { bytes: offset, rows: read.from.rows + raw.line + Math.max(1, raw.lines) - 1 };
-      piece.push({ number: read.from.rows + raw.line, cells: cellsOf(names, raw), bytes: raw.size, end });
-      size += raw.size;
-      if (piece.length < pieceRecords && size < pieceBytes) continue;
-      yield piece;
-      piece = [];
-      size = 0;
+    try {
+      for await (const raw of records(read)) {
+        offset += raw.size;
+        const skipped = header;
+        header = false;
+        // An empty line is a row only where a row has one column
+        const blank = Array.isArray(raw.fields) && raw.fields.length === 1 && raw.fields[0] === null && names.length > 1;
+        if (skipped || blank) continue;
+        const end = { bytes: offset, rows: read.from.rows + raw.line + Math.max(1, raw.lines) - 1 };
+        piece.push({ number: read.from.rows + raw.line, cells: cellsOf(names, raw), bytes: raw.size, end });
+        size += raw.size;
+        if (piece.length < pieceRecords && size < pieceBytes) continue;
+        yield piece;
+        piece = [];
+        size = 0;
+      }
+    } catch (error) {
+      // What is whole before the fault is handed on before it is told
+      if (piece.length > 0) yield piece;
+      throw error;
     }
     if (piece.length > 0) yield piece;
   },

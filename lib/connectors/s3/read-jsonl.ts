@@ -55,25 +55,31 @@ export const jsonLines: RecordReader = {
       piece.push({ number: lines, cells: jsonCells(content), bytes: withEnd, end: { bytes: offset, rows: lines } });
       size += withEnd;
     };
-    for await (const bytes of contentOf(read.bucket, read.object, { from: read.from.bytes, compression: read.compression, signal: read.signal })) {
-      let at = 0;
-      for (let end = bytes.indexOf(lineFeed, at); end >= 0; end = bytes.indexOf(lineFeed, at)) {
-        const part = bytes.subarray(at, end);
-        at = end + 1;
-        const line = held.length === 0 ? part : Buffer.concat([...held, part]);
-        held = [];
-        heldBytes = 0;
-        take(line, line.length + 1);
-        if (piece.length < pieceRecords && size < pieceBytes) continue;
-        yield piece;
-        piece = [];
-        size = 0;
+    try {
+      for await (const bytes of contentOf(read.bucket, read.object, { from: read.from.bytes, compression: read.compression, signal: read.signal })) {
+        let at = 0;
+        for (let end = bytes.indexOf(lineFeed, at); end >= 0; end = bytes.indexOf(lineFeed, at)) {
+          const part = bytes.subarray(at, end);
+          at = end + 1;
+          const line = held.length === 0 ? part : Buffer.concat([...held, part]);
+          held = [];
+          heldBytes = 0;
+          take(line, line.length + 1);
+          if (piece.length < pieceRecords && size < pieceBytes) continue;
+          yield piece;
+          piece = [];
+          size = 0;
+        }
+        if (at < bytes.length) {
+          held.push(Buffer.from(bytes.subarray(at)));
+          heldBytes += bytes.length - at;
+          if (heldBytes > maxRecordBytes) throw tooLong(read, `line ${lines + 1}`);
+        }
       }
-      if (at < bytes.length) {
-        held.push(Buffer.from(bytes.subarray(at)));
-        heldBytes += bytes.length - at;
-        if (heldBytes > maxRecordBytes) throw tooLong(read, `line ${lines + 1}`);
-      }
+    } catch (error) {
+      // What is whole before the fault is handed on before it is told
+      if (piece.length > 0) yield piece;
+      throw error;
     }
     if (heldBytes > 0) take(Buffer.concat(held), heldBytes);
     if (piece.length > 0) yield piece;

@@ -4,7 +4,7 @@ import { type Row, type Schema, typeName } from '../../values/types.ts';
 import type { Chunk, Cursor, ReadOptions, Rejected, Source, SourceRequest } from '../connector.ts';
 import { type Bucket, openBucket, type S3Connection } from './client.ts';
 import { Columns, type Misfit } from './columns.ts';
-import { type Half, type ListedObject, noCursor, type ParsedCursor, Progress, readCursor } from './cursor.ts';
+import { type Half, type ListedObject, type Listing, noCursor, type ParsedCursor, Progress, placeOf, readCursor } from './cursor.ts';
 import { compressionOf, type FormatOptions, readerFor } from './formats.ts';
 import { backlog, listObjects, type Prefix } from './listing.ts';
 import { isFault, Malformed, type ObjectToRead, type ReadRecord, type RecordReader, start } from './records.ts';
@@ -47,7 +47,7 @@ class S3Source implements Source {
   readonly #bucket: Bucket;
   readonly #options: SourceOptions;
   readonly #prefix: Prefix;
-  readonly #order: 'modified' | 'key';
+  readonly #listing: Listing;
   readonly #columns: Columns;
 
   constructor(bucket: Bucket, request: SourceRequest) {
@@ -56,7 +56,7 @@ class S3Source implements Source {
     const { path, suffix, order, fields } = this.#options;
     this.#prefix = { bucket, path, ...(suffix === undefined ? {} : { suffix }) };
     // A full pass reads what is there, which needs no order but one that it can go on in
-    this.#order = request.mode === 'full' ? 'key' : order;
+    this.#listing = { order: request.mode === 'full' ? 'key' : order, place: placeOf({ bucket: bucket.name, path, suffix }) };
     const { include, exclude } = request;
     this.#columns = new Columns({
       ...(fields === undefined ? {} : { fields }),
@@ -94,8 +94,8 @@ class S3Source implements Source {
 
   async *read(options: ReadOptions, signal: AbortSignal): AsyncIterable<Chunk> {
     signal.throwIfAborted();
-    const from = options.from === null ? noCursor : readCursor(options.from, this.#order);
-    if (this.#order === 'key') yield* this.#byKey(from, options, signal);
+    const from = options.from === null ? noCursor : readCursor(options.from, this.#listing);
+    if (this.#listing.order === 'key') yield* this.#byKey(from, options, signal);
     else yield* this.#byTime(from, options, signal);
   }
 
@@ -104,7 +104,7 @@ class S3Source implements Source {
   }
 
   async *#byKey(from: ParsedCursor, options: ReadOptions, signal: AbortSignal): AsyncGenerator<Chunk> {
-    const progress = new Progress('key', { settleMs, from, kept: [] });
+    const progress = new Progress(this.#listing, { settleMs, from, kept: [] });
     if (from.half !== null) yield* this.#object(from.half, progress, { ...options, signal });
     const after = from.half?.key ?? from.front?.key ?? null;
     for await (const page of listObjects(this.#prefix, after, signal)) {
@@ -116,14 +116,14 @@ class S3Source implements Source {
     let known: ParsedCursor = from;
     for (let more = true; more; ) {
       const found = await backlog(this.#prefix, known, signal);
-      const progress = new Progress('modified', { settleMs, from: known, kept: found.kept });
+      const progress = new Progress(this.#listing, { settleMs, from: known, kept: found.kept });
       if (known.half !== null) yield* this.#object(known.half, progress, { ...options, signal });
       for (const object of found.objects) {
         if (known.half?.key === object.key && known.half.etag === object.etag) continue;
         yield* this.#object({ ...object, at: start }, progress, { ...options, signal });
       }
       more = found.more;
-      known = readCursor(progress.cursor(), 'modified');
+      known = readCursor(progress.cursor(), this.#listing);
     }
   }
 
@@ -249,7 +249,8 @@ class S3Source implements Source {
 
   #toRead(object: ListedObject, from: Half['at'], signal: AbortSignal): ObjectToRead {
     const { delimiter, header } = this.#options;
-    return { bucket: this.#bucket, object, compression: compressionOf(object, this.#options), from, signal, delimiter, header };
+    const compression = compressionOf(object, this.#options);
+    return { bucket: this.#bucket, object, compression, from, signal, delimiter: isTabbed(object.key) && delimiter === ',' ? '\t' : delimiter, header };
   }
 }
 
@@ -259,6 +260,9 @@ function rawRecord(cells: Exclude<ReadRecord['cells'], { reason: string }>): str
   );
   return `{${text.join(',')}}`.slice(0, 64 * 1024);
 }
+
+/** `.tsv` says what stands between the values, unless `delimiter` says otherwise. */
+const isTabbed = (key: string): boolean => /\.tsv(?:\.(?:gz|zst))?$/i.test(key);
 
 /** Why the rest of an object cannot be read; null for what is not the object's fault. */
 function brokenBy(error: unknown): string | null {

@@ -17,6 +17,33 @@ export interface FitOptions {
   readonly fits: (incoming: Column, existing: ExistingColumn) => string | null;
 }
 
+/**
+ * Throws `SCHEMA_MISMATCH` for columns of different names that the database takes for one name. `fold`: the form in which it compares them. `marker`: the column for soft deletes, where
+ * it is added to those that come in.
+ */
+export function refuseOneName(
+  names: { readonly incoming: readonly string[]; readonly existing: readonly string[]; readonly marker?: string },
+  { table, fold }: { readonly table: string; readonly fold: (name: string) => string },
+): void {
+  const { incoming, existing, marker } = names;
+  const advice = 'rename one of the two (columns.rename), or leave one out (columns.exclude)';
+  const refuse = (column: string, why: string): SyncError =>
+    new SyncError('SCHEMA_MISMATCH', `${why} The database takes both for one name.`, { table, column });
+  const taken = new Map<string, string>();
+  for (const name of incoming) {
+    const twin = taken.get(fold(name));
+    if (twin !== undefined && twin !== name) throw refuse(name, `${table} cannot have both ${JSON.stringify(twin)} and ${JSON.stringify(name)}: ${advice}.`);
+    taken.set(fold(name), name);
+  }
+  const there = new Map(existing.map((name) => [fold(name), name]));
+  for (const name of marker === undefined ? incoming : [...incoming, marker]) {
+    const other = there.get(fold(name)) ?? (name === marker ? taken.get(fold(name)) : undefined);
+    if (other === undefined || other === name) continue;
+    const remedy = name === marker ? 'choose another softDeleteColumn' : 'rename the column (columns.rename), to that name if it is the one';
+    throw refuse(name, `${table} has ${JSON.stringify(other)} and cannot have ${JSON.stringify(name)} as well: ${remedy}.`);
+  }
+}
+
 /** Columns to add. Throws `SCHEMA_MISMATCH` for the first column that does not fit, naming it. */
 export function columnsToAdd(incoming: Schema, existing: readonly ExistingColumn[], options: FitOptions): Column[] {
   const { table } = options;

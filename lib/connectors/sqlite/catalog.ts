@@ -27,6 +27,8 @@ export interface CatalogTable {
   readonly kind: 'table' | 'view' | 'virtual';
   /** Takes INTEGER, REAL, TEXT, BLOB and ANY as types alone. */
   readonly strict: boolean;
+  /** A constraint may have an `ON CONFLICT` clause of its own, by which SQLite would delete, pass over or change rows without a word. */
+  readonly resolves: boolean;
   /** Has a rowid that is not a column of its own. */
   readonly hiddenRowid: boolean;
   readonly columns: readonly CatalogColumn[];
@@ -59,6 +61,7 @@ export function findTable(statements: Statements, written: string): CatalogTable
     kind: type === 'view' || type === 'virtual' ? type : 'table',
     withoutRowid: withoutRowid === 1n,
     strict: strict === 1n,
+    resolves: hasConflictClause(statements, String(name)),
   });
 }
 
@@ -67,7 +70,18 @@ export function missingTable(statements: Statements, written: string): SyncError
   return new SyncError('NOT_FOUND', `There is no table or view ${written} in the SQLite file.${hint}`, { table: written });
 }
 
-function describe(statements: Statements, name: string, facts: { kind: CatalogTable['kind']; withoutRowid: boolean; strict: boolean }): CatalogTable {
+/** The word stands in every such clause; where it stands for something else, nothing is lost by it. */
+function hasConflictClause(statements: Statements, table: string): boolean {
+  return (
+    statements.first({ sql: "SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = ? AND sql LIKE '%conflict%'", params: [table] }) !== undefined
+  );
+}
+
+interface Facts extends Pick<CatalogTable, 'kind' | 'strict' | 'resolves'> {
+  readonly withoutRowid: boolean;
+}
+
+function describe(statements: Statements, name: string, facts: Facts): CatalogTable {
   const info = statements.all({ sql: 'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?) ORDER BY cid', params: [name] });
   const primary = info.filter((row) => row[4] !== 0n).sort((a, b) => Number(a[4]) - Number(b[4]));
   // INTEGER PRIMARY KEY alone is the rowid by another name and never NULL; any other primary key of a rowid table may hold NULL (https://www.sqlite.org/lang_createtable.html)
@@ -90,7 +104,7 @@ function describe(statements: Statements, name: string, facts: { kind: CatalogTa
     keys.unshift({ name: 'rowid', primary: true, columns: primary.map((row) => String(row[0])), folds: false });
   const nullable = (column: string): boolean => columns.find((other) => other.name === column)?.nullable ?? true;
   const hiddenRowid = facts.kind === 'table' && !facts.withoutRowid && !aliased && !columns.some((column) => column.name.toLowerCase() === 'rowid');
-  return { name, kind: facts.kind, strict: facts.strict, hiddenRowid, columns, keys, key: rowKey([...keys], nullable) };
+  return { name, kind: facts.kind, strict: facts.strict, resolves: facts.resolves, hiddenRowid, columns, keys, key: rowKey([...keys], nullable) };
 }
 
 function uniqueKeys(statements: Statements, table: string): CatalogKey[] {

@@ -71,7 +71,7 @@ export class SqliteDestination implements Destination {
       return { ...state, cursor: null };
     });
     const { deletes, softDeleteColumn } = this.#request;
-    const table = { table: plan.table, title: plan.table, schema, targets: plan.targets, write, deletes, softDeleteColumn };
+    const table = { table: plan.table, title: plan.table, schema, targets: plan.targets, write, deletes, softDeleteColumn, resolves: plan.resolves };
     return new SqliteWriter({ database, statements, state: this.#state, claim, committed, table, stage });
   }
 
@@ -142,7 +142,8 @@ export class SqliteDestination implements Destination {
     const there = statements !== undefined && hasTable(statements, plan.table);
     const hasRows = there && statements.first({ sql: `SELECT 1 FROM main.${quote(plan.table)} LIMIT 1`, params: [] }) !== undefined;
     const typed = schema.columns.map((column, i) => typedBy(column, plan.targets[i]));
-    return { schema: { name: plan.table, columns: typed, key: schema.key }, existed: plan.existed, hasRows };
+    const { existed, existingColumns } = plan;
+    return { schema: { name: plan.table, columns: typed, key: schema.key }, existed, existingColumns, hasRows };
   }
 }
 

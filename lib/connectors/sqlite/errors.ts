@@ -77,6 +77,22 @@ export function droppedRows(table: string, { taken, of }: { readonly taken: numb
   );
 }
 
+/** Throws `CONFIG_INVALID` where the part that the user wrote, `field`, has parameters (`?`, `:x`, `@x`, `$x`): nothing is bound to them. The driver has no code for that, and no other way to tell. */
+export function refuseParameters(statement: { bind(): unknown }, field: 'where' | 'source.query'): void {
+  try {
+    statement.bind();
+  } catch (error) {
+    throw new SyncError(
+      'CONFIG_INVALID',
+      `${field} has a parameter (?, :name, @name or $name), and there is nothing to put in its place: write the value itself.`,
+      {
+        field,
+        cause: error,
+      },
+    );
+  }
+}
+
 /** A statement with a part that the user wrote: what SQLite cannot compile is theirs to change. */
 export function statementError(error: unknown, what: string, place: ErrorPlace = {}): SyncError {
   if (sqliteCode(error) !== 'SQLITE_ERROR' && !(error instanceof RangeError)) return sqliteError(error, what, place);

@@ -34,6 +34,7 @@ export function largest(statements: Statements, written: string, columns: readon
   });
   const [first] = used;
   if (first === undefined) return null;
+  for (const column of used) if (column.type.kind === 'date' || column.type.kind === 'timestamp') refuseSigns(statements, table.name, column);
   if (first.type.kind === 'timestamp' && first.type.zoned) refuseOffsets(statements, table.name, first);
   const order = used.map(({ expression }) => `${expression} DESC`).join(', ');
   const list = used.map(({ expression }) => expression).join(', ');
@@ -49,6 +50,19 @@ export function largest(statements: Statements, written: string, columns: readon
 
 function bigintForm(raw: bigint, kind: string): unknown {
   return kind === 'boolean' ? Number(raw) : String(raw);
+}
+
+/** Years before 1 and after 9999 have a sign: as text they stand before all others, and among themselves in any order. */
+function refuseSigns(statements: Statements, table: string, column: { readonly name: string; readonly expression: string }): void {
+  const { name, expression } = column;
+  // The slash stands before the digits and is no number, of which NUMERIC affinity would make one
+  const sql = `SELECT 1 FROM main.${quote(table)} WHERE ${expression} < '/' AND typeof(${expression}) = 'text' AND ${expression} <> '-infinity' LIMIT 1`;
+  if (statements.first({ sql, params: [] }) !== undefined)
+    throw new SyncError(
+      'UNSUPPORTED',
+      `${table}.${name} holds years before 1 or after 9999, which SQLite does not order by time, since they are text: the latest cannot be found. Use mode timestamp, or leave such rows out (where).`,
+      { table, column: name },
+    );
 }
 
 /** Text of several offsets does not sort by time. */

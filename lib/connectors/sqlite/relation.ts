@@ -6,7 +6,7 @@ import { queryRelation, type Relation } from '../sql/read-plan.ts';
 import { type CatalogTable, findTable, missingTable } from './catalog.ts';
 import { type Database, Statements } from './database.ts';
 import { quote } from './dialect.ts';
-import { statementError } from './errors.ts';
+import { refuseParameters, statementError } from './errors.ts';
 import { type Affinity, affinityOf, type Declared, declaredLength, declaredType } from './types.ts';
 
 export interface ReadColumn {
@@ -73,7 +73,7 @@ export function customQuery(database: Database, query: string, peer: string): Sq
   let described: { name: string; type: string | null }[];
   try {
     // The first catches what is no SELECT, the second has the names as they are written
-    database.prepare(`SELECT * FROM ${bare.from}`);
+    refuseParameters(database.prepare(`SELECT * FROM ${bare.from}`), 'source.query');
     described = database.prepare(query.trim().replace(/;\s*$/, '')).columns();
   } catch (error) {
     throw statementError(error, 'prepare the source query');

@@ -9,7 +9,7 @@ import { nullError, planRead, type ReadPass, type ReadPlan } from '../sql/read-p
 import { asWritten, storedText, WrittenForms } from './cursor-text.ts';
 import { type Database, openDatabase, Pacer, retryBusy, type SqliteConnection, type Statement, Statements } from './database.ts';
 import { dialectFor, quote } from './dialect.ts';
-import { statementError } from './errors.ts';
+import { refuseParameters, statementError } from './errors.ts';
 import { estimateRows } from './estimate.ts';
 import { type IntegerTimes, selectExpression } from './read-values.ts';
 import { customQuery, type SqliteRelation, tableRelation } from './relation.ts';
@@ -61,6 +61,7 @@ class SqliteSource implements Source {
     this.#integerTimes = options.integerTimes ?? 'refuse';
     this.#found =
       options.query === undefined ? tableRelation(this.#statements, options.table ?? '', request.peer) : customQuery(database, options.query, request.peer);
+    if (request.where !== undefined) refuseParameters(database.prepare(`SELECT 1 FROM ${this.#found.relation.from} WHERE (${request.where}\n)`), 'where');
     const names = chosenColumns(this.#found, request);
     this.#plan = planRead(dialectFor(this.#integerTimes === 'milliseconds' ? 1000 : 1), this.#found.relation, {
       mode: request.mode,

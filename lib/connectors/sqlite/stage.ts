@@ -4,6 +4,7 @@ import type { Schema } from '../../values/types.ts';
 import { type Database, Pacer, type Statements } from './database.ts';
 import { quote } from './dialect.ts';
 import { droppedRows } from './errors.ts';
+import { abortClause, type TableWriterOptions } from './table-writer.ts';
 import type { TargetColumn } from './write-values.ts';
 
 /** Rows moved in one statement: it blocks the event loop while it runs. */
@@ -43,18 +44,15 @@ export function dropStage(database: Database, stage: string): void {
 }
 
 /** Within the caller's transaction: readers see the old rows until it commits. */
-export async function swap(
-  database: Database,
-  statements: Statements,
-  names: { readonly stage: string; readonly table: string; readonly schema: Schema },
-): Promise<void> {
-  const { stage, table, schema } = names;
+export async function swap(database: Database, statements: Statements, names: { readonly stage: string; readonly table: TableWriterOptions }): Promise<void> {
+  const { stage } = names;
+  const { table, schema } = names.table;
   const list = schema.columns.map(({ name }) => quote(name)).join(', ');
   const pacer = new Pacer();
   // Rows of other tables that refer to ours are looked at when the new rows are there
   database.exec('PRAGMA defer_foreign_keys = ON');
   database.exec(`DELETE FROM main.${quote(table)}`);
-  const move = `INSERT INTO main.${quote(table)} (${list}) SELECT ${list} FROM main.${quote(stage)}`;
+  const move = `INSERT${abortClause(names.table)} INTO main.${quote(table)} (${list}) SELECT ${list} FROM main.${quote(stage)}`;
   const rowid = rowidName(schema);
   const of = Number(statements.first({ sql: `SELECT count(*) FROM main.${quote(stage)}`, params: [] })?.[0]);
   let taken = rowid === null ? statements.run({ sql: move, params: [] }) : 0;

@@ -19,6 +19,16 @@ export interface TableWriterOptions {
   readonly write: WriteMode;
   readonly deletes: DeleteMode;
   readonly softDeleteColumn: string;
+  /** The target's constraints may have `ON CONFLICT` clauses. */
+  readonly resolves: boolean;
+}
+
+/**
+ * `OR ABORT` stands above the `ON CONFLICT` clauses of constraints, which lose and change rows without a word. It stands above those of statements in triggers too (an audit's `INSERT OR
+ * IGNORE`), so it is said only where a constraint may have one.
+ */
+export function abortClause({ resolves }: Pick<TableWriterOptions, 'resolves'>): string {
+  return resolves ? ' OR ABORT' : '';
 }
 
 export interface RowCounts {
@@ -180,10 +190,11 @@ export class TableWriter {
   }
 }
 
-function insertSql({ table, schema, write, deletes, softDeleteColumn }: TableWriterOptions, rows: number): string {
+function insertSql(options: TableWriterOptions, rows: number): string {
+  const { table, schema, write, deletes, softDeleteColumn } = options;
   const names = schema.columns.map(({ name }) => quote(name));
   const group = `(${names.map(() => '?').join(', ')})`;
-  const verb = write === 'replace' && schema.key.length > 0 ? 'INSERT OR REPLACE' : 'INSERT';
+  const verb = write === 'replace' && schema.key.length > 0 ? 'INSERT OR REPLACE' : `INSERT${abortClause(options)}`;
   const sql = `${verb} INTO main.${quote(table)} (${names.join(', ')}) VALUES ${new Array<string>(rows).fill(group).join(', ')}`;
   if (write !== 'upsert') return sql;
   const updates = schema.columns.filter(({ name }) => !schema.key.includes(name)).map(({ name }) => `${quote(name)} = excluded.${quote(name)}`);
@@ -192,9 +203,10 @@ function insertSql({ table, schema, write, deletes, softDeleteColumn }: TableWri
   return `${sql} ON CONFLICT (${schema.key.map(quote).join(', ')}) DO ${updates.length === 0 ? 'NOTHING' : `UPDATE SET ${updates.join(', ')}`}`;
 }
 
-function deleteSql({ table, schema, deletes, softDeleteColumn }: TableWriterOptions): string | null {
+function deleteSql(options: TableWriterOptions): string | null {
+  const { table, schema, deletes, softDeleteColumn } = options;
   if (schema.key.length === 0 || deletes === 'ignore') return null;
   const where = schema.key.map((name) => `${quote(name)} = ?`).join(' AND ');
   if (deletes === 'hard') return `DELETE FROM main.${quote(table)} WHERE ${where}`;
-  return `UPDATE main.${quote(table)} SET ${quote(softDeleteColumn)} = strftime('%Y-%m-%d %H:%M:%f+00:00', 'now') WHERE ${where}`;
+  return `UPDATE${abortClause(options)} main.${quote(table)} SET ${quote(softDeleteColumn)} = strftime('%Y-%m-%d %H:%M:%f+00:00', 'now') WHERE ${where}`;
 }

@@ -2,7 +2,7 @@
 import { SyncError } from '../../errors.ts';
 import type { Column, LogicalType, Schema } from '../../values/types.ts';
 import type { DestinationRequest } from '../connector.ts';
-import { columnsToAdd, type ExistingColumn } from '../sql/fit.ts';
+import { columnsToAdd, type ExistingColumn, refuseOneName } from '../sql/fit.ts';
 import { uniqueOver } from '../sql/keys.ts';
 import { parseTableName } from '../sql/names.ts';
 import { type CatalogTable, cascadingReferences, findTable } from './catalog.ts';
@@ -16,11 +16,15 @@ export interface TablePlan {
   /** As the catalogue has it, or is going to. */
   readonly table: string;
   readonly existed: boolean;
+  /** Columns that it has before `ddl` has run. */
+  readonly existingColumns: readonly string[];
   /** Statements that make it so. */
   readonly ddl: readonly string[];
   /** For each incoming column the one it goes to. */
   readonly targets: readonly TargetColumn[];
   readonly key: readonly string[];
+  /** Statements have to overrule the `ON CONFLICT` clauses of the table's constraints. */
+  readonly resolves: boolean;
 }
 
 const plainType = /^[A-Za-z_][\w ]*(?:\(\s*\d+\s*(?:,\s*\d+\s*)?\))?$/;
@@ -39,6 +43,30 @@ function targetFor(column: Column, strict = false): TargetColumn {
   return { name: column.name, declared, affinity: affinityOf(declared) };
 }
 
+/** SQLITE_MAX_COLUMN of the driver's build. */
+const maxColumns = 2000;
+
+/** SQLite folds the letters of ASCII alone. */
+function foldName(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+}
+
+function refuseColumns(table: string, schema: Schema, found: { readonly request: DestinationRequest; readonly existing: readonly string[] }): void {
+  const { request, existing } = found;
+  const incoming = schema.columns.map(({ name }) => name);
+  const marker = request.deletes === 'soft' && !incoming.includes(request.softDeleteColumn) ? { marker: request.softDeleteColumn } : {};
+  refuseOneName({ incoming, existing, ...marker }, { table, fold: foldName });
+  const { size } = new Set([...existing, ...incoming, ...Object.values(marker)]);
+  if (size > maxColumns)
+    throw new SyncError(
+      'SCHEMA_MISMATCH',
+      `${table} would have ${size} columns, and a table of SQLite has at most ${maxColumns}: leave some out (columns.exclude).`,
+      {
+        table,
+      },
+    );
+}
+
 /** The time of the deletion in UTC; NULL while the row is there. */
 const markerType = 'TIMESTAMPTZ TEXT(3)';
 
@@ -52,18 +80,29 @@ export function planTable(statements: Statements | null, schema: Schema, request
 }
 
 function planNew(table: string, schema: Schema, request: DestinationRequest): TablePlan {
+  refuseColumns(table, schema, { request, existing: [] });
   const targets = schema.columns.map((column) => ({ ...targetFor(column), nullable: column.nullable && !schema.key.includes(column.name) }));
   const definitions = targets.map(({ name, declared, nullable }) => `${quote(name)} ${declared}${nullable ? '' : ' NOT NULL'}`);
   if (request.deletes === 'soft' && !schema.columns.some(({ name }) => name === request.softDeleteColumn))
     definitions.push(`${quote(request.softDeleteColumn)} ${markerType}`);
   if (schema.key.length > 0) definitions.push(`PRIMARY KEY (${schema.key.map(quote).join(', ')})`);
-  return { table, existed: false, ddl: [`CREATE TABLE main.${quote(table)} (${definitions.join(', ')})`], targets, key: schema.key };
+  return {
+    table,
+    existed: false,
+    existingColumns: [],
+    ddl: [`CREATE TABLE main.${quote(table)} (${definitions.join(', ')})`],
+    targets,
+    key: schema.key,
+    resolves: false,
+  };
 }
 
 function planExisting(statements: Statements, found: CatalogTable, asked: { schema: Schema; request: DestinationRequest }): TablePlan {
   const { schema, request } = asked;
   const { name: table } = found;
   if (found.kind !== 'table') throw new SyncError('SCHEMA_MISMATCH', `${table} is a ${found.kind}: rows can be written to a table only.`, { table });
+  const existingColumns = found.columns.map(({ name }) => name);
+  refuseColumns(table, schema, { request, existing: existingColumns });
   const existing = found.columns.map(
     (column): ExistingColumn => ({
       name: column.name,
@@ -105,7 +144,8 @@ function planExisting(statements: Statements, found: CatalogTable, asked: { sche
         { table },
       );
   }
-  return { table, existed: true, ddl, targets: schema.columns.map((column) => columnNamed(column.name) ?? targetFor(column, found.strict)), key: schema.key };
+  const targets = schema.columns.map((column) => columnNamed(column.name) ?? targetFor(column, found.strict));
+  return { table, existed: true, existingColumns, ddl, targets, key: schema.key, resolves: found.resolves };
 }
 
 function requireKey(found: CatalogTable, schema: Schema): void {

@@ -33,7 +33,7 @@ export class SqliteWriter implements Writer {
   constructor(options: WriterOptions) {
     this.#o = options;
     this.#committed = options.committed;
-    this.#rows = new TableWriter(options.database, options.stage === null ? options.table : { ...options.table, table: options.stage });
+    this.#rows = new TableWriter(options.database, options.stage === null ? options.table : { ...options.table, table: options.stage, resolves: false });
   }
 
   get committed(): DestinationState {
@@ -78,7 +78,7 @@ export class SqliteWriter implements Writer {
       this.#account();
       for (const letter of batch.deadLetters ?? []) statements.run(state.insertDeadLetter(claim.sync, letter));
       for (const id of batch.resolved ?? []) statements.run(state.deleteDeadLetter(claim.sync, id));
-      if (batch.final === true && stage !== null) await swap(database, statements, { stage, table: table.table, schema: table.schema });
+      if (batch.final === true && stage !== null) await swap(database, statements, { stage, table });
       if (statements.run(state.advance(claim, seq, batch)) !== 1) throw fencedError(claim, table.title);
       await this.#commitTransaction(batch);
     });
