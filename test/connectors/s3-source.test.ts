@@ -146,6 +146,9 @@ await describeWith(['s3'], 's3 as a source', () => {
       const path = freshPath();
       await world.put(`${path}a.csv`, 'id,a\r1,x\r2,y\r');
       await failure(() => open(path), 'ROW_MALFORMED', 'carriage return');
+      const other = freshPath();
+      await world.put(`${other}a.csv`, 'id,"a\r\nb"\r\n1,"x\ry"\r\n');
+      expect([await names(other), (await run(other)).rows]).toEqual([['id string', 'a\r\nb string'], [['1', 'x\ry']]]);
     });
 
     it('reads JSON documents: a list, one object, several objects over many lines', async () => {

@@ -12,6 +12,9 @@ const carriageReturn = 0x0d;
 /** A quote that is not closed by then was none: its line alone is set aside. */
 const maxCsvRecordBytes = 16 * 1024 ** 2;
 
+/** What stands in quotes, of a record that is well-formed. */
+const quoted = /"(?:[^"]|"")*"/g;
+
 type Fields = (string | null)[];
 
 /** Index after the line feed that ends the record at `from`; −1 where the bytes end before it does. */
@@ -117,9 +120,10 @@ async function* records(read: ObjectToRead): AsyncGenerator<Raw> {
 }
 
 async function columnNames(read: ObjectToRead): Promise<string[]> {
-  for await (const { fields } of records({ ...read, from: start })) {
+  for await (const { fields, bytes } of records({ ...read, from: start })) {
     if (!Array.isArray(fields)) throw new Malformed(`${fields} in its first line`);
-    if (fields.some((field) => field?.includes('\r') === true)) throw new Malformed('has a carriage return in its first line: lines have to end in LF or CRLF');
+    if (bytes.toString('utf8').replace(quoted, '').includes('\r'))
+      throw new Malformed('has a carriage return in its first line: lines have to end in LF or CRLF');
     const names = fields.map((name, i) => (read.header ? (name ?? '') : `column${i + 1}`));
     const twice = names.find((name, i) => names.indexOf(name) !== i);
     if (names.includes('')) throw new Malformed('has a column without a name in its first line');
